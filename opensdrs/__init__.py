@@ -1,0 +1,1 @@
+"""OpenSDRS: open, self-hosted storage disaster recovery."""

@@ -1,0 +1,1 @@
+"""The rules of disaster recovery: pure data and functions, standard library only, no input or output."""

@@ -1,0 +1,163 @@
+"""Tags: rows of the error catalogue.
+
+Source: API reference, appendix A.1.
+"""
+
+from opensdrs.domain.errors.kind import ErrorKind
+
+TAGS: tuple[ErrorKind, ...] = (
+    ErrorKind(
+        "SDRS.2201",
+        400,
+        "action only create or delete",
+        "action can be set to create or delete only.",
+        "Enter the correct parameter value and then try again.",
+    ),
+    ErrorKind(
+        "SDRS.2202",
+        400,
+        "Empty tag list",
+        "The tag list is empty.",
+        "Enter the correct parameter value and then try again.",
+    ),
+    ErrorKind(
+        "SDRS.2203",
+        400,
+        "Number of tags exceeds the upper limit",
+        "The number of tags exceeds the upper limit.",
+        "Enter the correct parameter value and then try again.",
+    ),
+    ErrorKind(
+        "SDRS.2204",
+        400,
+        "Invalid tag key",
+        "The tag key is invalid.",
+        "Enter the correct parameter value and then try again.",
+    ),
+    ErrorKind(
+        "SDRS.2205",
+        400,
+        "Tag key is blank or an empty string",
+        "The tag key is left blank or an empty string.",
+        "Enter the correct parameter value and then try again.",
+    ),
+    ErrorKind(
+        "SDRS.2206",
+        404,
+        "Specified tag key is not found",
+        "The specified tag key is not found.",
+        "Enter the correct parameter value and then try again.",
+    ),
+    ErrorKind(
+        "SDRS.2207",
+        400,
+        "Invalid tag value",
+        "The tag value is invalid.",
+        "Enter the correct parameter value and then try again.",
+    ),
+    ErrorKind(
+        "SDRS.2208",
+        400,
+        "Null tag value",
+        "The tag value is null.",
+        "Enter the correct parameter value and then try again.",
+    ),
+    ErrorKind(
+        "SDRS.2209",
+        400,
+        "Tag parameter contains duplicate keys",
+        "Tags contain duplicate keys.",
+        "Enter the correct parameter value and then try again.",
+    ),
+    ErrorKind(
+        "SDRS.2210",
+        400,
+        "action can be set to only filter or count",
+        "action can be set to filter or count only.",
+        "Enter the correct parameter value and then try again.",
+    ),
+    ErrorKind(
+        "SDRS.2211",
+        400,
+        "limit and offset are not supported when action is set to count",
+        "limit and offset are not supported if action is set to count.",
+        "Enter the correct parameter value and then try again.",
+    ),
+    ErrorKind(
+        "SDRS.2212",
+        400,
+        "Empty matches parameter",
+        "The matches parameter is left blank.",
+        "Enter the correct parameter value and then try again.",
+    ),
+    ErrorKind(
+        "SDRS.2213",
+        400,
+        "Empty key in the matches parameter",
+        "The key in the matches parameter is left blank.",
+        "Enter the correct parameter value and then try again.",
+    ),
+    ErrorKind(
+        "SDRS.2214",
+        400,
+        "Invalid key in the matches parameter",
+        "The key in the matches parameter is invalid.",
+        "Enter the correct parameter value and then try again.",
+    ),
+    ErrorKind(
+        "SDRS.2215",
+        400,
+        "Duplicate keys in the matches parameter",
+        "The matches parameter contains duplicate keys.",
+        "Enter the correct parameter value and then try again.",
+    ),
+    ErrorKind(
+        "SDRS.2216",
+        400,
+        "Null value in the matches parameter",
+        "The value in the matches parameter is null.",
+        "Enter the correct parameter value and then try again.",
+    ),
+    ErrorKind(
+        "SDRS.2217",
+        400,
+        "Invalid value in the matches parameter",
+        "The value in the matches parameter is invalid.",
+        "Enter the correct parameter value and then try again.",
+    ),
+    ErrorKind(
+        "SDRS.2218",
+        400,
+        "Number of values exceeds the upper limit",
+        "The number of values exceeds the upper limit.",
+        "Enter the correct parameter value and then try again.",
+    ),
+    ErrorKind(
+        "SDRS.2219",
+        400,
+        "Value list of the same key has duplicate values",
+        "Duplicate values exist for the same key.",
+        "Enter the correct parameter value and then try again.",
+    ),
+    ErrorKind(
+        "SDRS.2220",
+        400,
+        "Minimum and maximum values of limit are 1 and 1000 respectively",
+        "Minimum and maximum values of limit are 1 and 1000 respectively.",
+        "Enter the correct parameter value and then try again.",
+    ),
+    ErrorKind(
+        "SDRS.2221",
+        400,
+        "Tag adding not allowed in the current protected instance state",
+        "Tags cannot be added to the protected instance in the current state.",
+        "Ensure that the protected instance is normal and then try again.",
+    ),
+    ErrorKind(
+        "SDRS.2222",
+        400,
+        "Tag deleting not allowed in the current protected instance state",
+        "Tag cannot be deleted for the protected instance in the current state.",
+        "Ensure that the protected instance is normal and then try again.",
+    ),
+)
