@@ -106,6 +106,19 @@ def promote(register: Witness, epoch: int, now: float, *, force: bool = False) -
     )
 
 
+def renew(register: Witness, epoch: int, now: float) -> Witness:
+    """Begin a new epoch under the same owner: protection is enabled, re-enabled or disabled.
+
+    Whoever still acts on the former arrangement is superseded at the sites.
+
+    Raises: Superseded.
+    """
+    _check_epoch(register, epoch)
+    return Witness(
+        epoch=register.epoch + 1, owner=register.owner, copy=Copy.STALE, revision=register.revision + 1, since=now
+    )
+
+
 def swap(register: Witness, epoch: int, now: float) -> Witness:
     """Planned failover: both sites were proved identical with nobody writing; roles change, the copy stays in sync.
 

@@ -60,6 +60,13 @@ OWN: tuple[ErrorKind, ...] = (
         "Correct the field that the message names.",
     ),
     ErrorKind(
+        "OPENSDRS.0502",
+        502,
+        "A site could not do it",
+        "The site answered, but the operation failed there.",
+        "See the message for the reason; the site's own log has more.",
+    ),
+    ErrorKind(
         "OPENSDRS.0503",
         503,
         "The service is not ready",
