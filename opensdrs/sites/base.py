@@ -109,10 +109,12 @@ class Site(Protocol):
         """Forget the group; its volumes become IDLE."""
         ...
 
-    async def degrade(self, group_id: GroupId, epoch: int) -> GroupReport:
+    async def degrade(self, group_id: GroupId, epoch: int, incident: str) -> GroupReport:
         """Let waiting writes of a MIRROR group go on without the peer, all pairs together.
 
-        Call only after the witness durably holds `stale` (rule 1). The site remembers what the peer misses.
+        Call only after the witness durably holds `stale` (rule 1), with the incident that the report named before.
+        CONFLICT when that loss of the link is over: a controller that slept through it must not be obeyed
+        (docs/decisions/0003). The site remembers what the peer misses. Idempotent while degraded.
         """
         ...
 

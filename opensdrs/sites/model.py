@@ -198,6 +198,8 @@ class PairReport:
 class GroupReport:
     """`link_up`: the peer answered within `link_timeout_s`; None where the mode needs no link.
 
+    `incident` names the present loss of the link, while `link_up` is False and nothing was degraded; another loss has
+    another name, also after a restart.
     `demoted`: `demote` succeeded at this epoch: every pair was completed and this site has given up writing.
     """
 
@@ -207,6 +209,7 @@ class GroupReport:
     link_up: bool | None
     pairs: tuple[PairReport, ...]
     demoted: bool = False
+    incident: str = ""
 
     @property
     def is_in_sync(self) -> bool:

@@ -1,0 +1,1 @@
+"""The composition root: configuration, processes; the only place where objects are built."""

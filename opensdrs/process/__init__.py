@@ -1,0 +1,1 @@
+"""What every process of the service needs: a server in its event loop, and a log."""
