@@ -1,0 +1,145 @@
+"""Create and delete protected instances. Source: API reference 5.5.1, 5.5.2; MATRIX B21, B22."""
+
+import sqlalchemy as sa
+
+from opensdrs.domain.ids import PairId, ServerId
+from opensdrs.domain.infrastructure import Attachment, Eip, Port, Server, ServerStatus, Volume, VolumeStatus
+from opensdrs.domain.model import Instance, Pair, PairAttachment, Tag
+from opensdrs.domain.operations import JobType
+from opensdrs.domain.statuses import GroupStatus, InstanceStatus, PairStatus
+from opensdrs.flows.context import Context, Picture
+from opensdrs.flows.pairs import ensure_dr_volume, join_group
+from opensdrs.flows.servers import ensure_removed, ensure_server
+from opensdrs.flows.settle import REST_OF_INSTANCE, REST_OF_PAIR, settle_resource
+from opensdrs.jobs.flow import Failure, Flow, Step
+from opensdrs.jobs.together import together
+from opensdrs.store import rows
+from opensdrs.store.database import Connection
+from opensdrs.store.rows import SYSTEM
+from opensdrs.store.tables import attachments, eips, pair_attachments, ports, tags
+
+
+def _instance(context: Context, picture: Picture) -> Instance:
+    return next(instance for instance in picture.instances if instance.id == context.job.resource_id)
+
+
+def _new_pairs(context: Context) -> frozenset[PairId]:
+    return frozenset(PairId(pair) for pair in context.param("new_pairs"))
+
+
+def _dr_server(context: Context, picture: Picture) -> ServerId:
+    return _instance(context, picture).server_at(picture.production.other)
+
+
+async def ensure_dr_volumes(context: Context) -> None:
+    """Every new pair has its DR disk."""
+    picture = await context.picture()
+    new = _new_pairs(context)
+    await together(ensure_dr_volume(context, picture, pair) for pair in picture.pairs if pair.id in new)
+
+
+async def ensure_dr_server(context: Context) -> None:
+    """The DR server exists, stopped."""
+    picture = await context.picture()
+    server_id = _dr_server(context, picture)
+    await ensure_server(context, server_id)
+    async with context.database.write() as connection:
+        await rows.move(connection, Server, server_id, {ServerStatus.BUILD}, ServerStatus.SHUTOFF)
+
+
+async def ensure_pairs_protected(context: Context) -> None:
+    """In a protected group the new pairs are synchronised at once."""
+    picture = await context.picture()
+    new = _new_pairs(context)
+    if picture.group.status is not GroupStatus.PROTECTED or not new:
+        return
+    await join_group(context, new)
+
+
+async def settle_created(context: Context, failure: Failure | None) -> None:
+    """The instance and its new pairs rest as their group does; after a failure all are in `error`."""
+    picture = await context.picture()
+    new = _new_pairs(context)
+    rest = REST_OF_PAIR.get(picture.group.status, PairStatus.AVAILABLE)
+    dr_server = _dr_server(context, picture)
+    async with context.database.write() as connection:
+        for pair_id in new:
+            await rows.move(
+                connection,
+                Pair,
+                pair_id,
+                {PairStatus.CREATING, PairStatus.STARTING},
+                rest if failure is None else PairStatus.ERROR,
+                failure_detail=None if failure is None else failure.code,
+                updated_at=context.now(),
+            )
+        if failure is not None:
+            await rows.move(connection, Server, dr_server, {ServerStatus.BUILD}, ServerStatus.ERROR)
+    status = REST_OF_INSTANCE.get(picture.group.status, InstanceStatus.AVAILABLE)
+    await settle_resource(context, failure, status=status)
+
+
+async def forget_created(context: Context) -> None:
+    """Undo of the creation at the sites: the DR server and the new DR disks are removed; their rows stay in `error`."""
+    picture = await context.picture()
+    site = context.site_at(picture, picture.production.other)
+    new = _new_pairs(context)
+    await site.ensure_server_absent(_dr_server(context, picture))
+    for pair in picture.pairs:
+        if pair.id in new:
+            await site.ensure_volume_absent(pair.volume_at(picture.production.other))
+
+
+async def stop_dr_server(context: Context) -> None:
+    """A DR server that shall be deleted does not run."""
+    picture = await context.picture()
+    if not context.param("delete_target_server") or not any(i.id == context.job.resource_id for i in picture.instances):
+        return
+    await ensure_removed(context, _instance(context, picture).target_server_id)
+
+
+async def settle_deleted(context: Context, failure: Failure | None) -> None:
+    """Remove the instance: its pairs are detached and stay; the DR server goes or becomes the user's own."""
+    if failure is None:
+        async with context.database.write() as connection:
+            instance = await rows.find(connection, Instance, context.job.resource_id, SYSTEM)
+            if instance is not None:
+                await _release(context, connection, instance)
+    await settle_resource(context, failure)
+
+
+async def _release(context: Context, connection: Connection, instance: Instance) -> None:
+    await rows.delete_where(connection, PairAttachment, pair_attachments.c.instance_id == instance.id)
+    await rows.delete_where(connection, Tag, tags.c.instance_id == instance.id)
+    await rows.delete(connection, Instance, [instance.id])
+    server_id = instance.target_server_id
+    its_ports = sa.select(ports.c.id).where(ports.c.server_id == server_id)
+    if context.param("delete_target_eip"):
+        await rows.delete_where(connection, Eip, eips.c.port_id.in_(its_ports))
+    if not context.param("delete_target_server"):
+        await rows.update(connection, Server, server_id, managed_by=None)
+        return
+    for eip in await rows.select(connection, Eip, SYSTEM, eips.c.port_id.in_(its_ports)):
+        await rows.update(connection, Eip, eip.id, port_id=None)
+    for disk in await rows.select(connection, Attachment, SYSTEM, attachments.c.server_id == server_id):
+        await rows.delete(connection, Attachment, [disk.id])
+        if await rows.count(connection, Attachment, SYSTEM, attachments.c.volume_id == disk.volume_id) == 0:
+            await rows.update(connection, Volume, disk.volume_id, status=VolumeStatus.AVAILABLE)
+    await rows.delete_where(connection, Port, ports.c.server_id == server_id)
+    await rows.delete(connection, Server, [server_id])
+
+
+CREATE_INSTANCE = Flow(
+    job_type=JobType.CREATE_INSTANCE,
+    steps=(
+        Step("create-dr-disks", ensure_dr_volumes, 120.0, undo=forget_created),
+        Step("create-dr-server", ensure_dr_server, 60.0),
+        Step("synchronise", ensure_pairs_protected, None, is_pivot=True),
+    ),
+    settle=settle_created,
+)
+DELETE_INSTANCE = Flow(
+    job_type=JobType.DELETE_INSTANCE,
+    steps=(Step("delete-dr-server", stop_dr_server, 60.0),),
+    settle=settle_deleted,
+)

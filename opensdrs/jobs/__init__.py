@@ -1,0 +1,1 @@
+"""Jobs: what was admitted and must come to an end. A thin layer over the durable-workflow library (DBOS)."""

@@ -1,0 +1,1 @@
+"""The laboratory: two sites and a control plane on one machine, seeded; and the demo that tells its story on it."""

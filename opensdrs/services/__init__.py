@@ -1,0 +1,1 @@
+"""One class per resource: check (raises, no effect), then admit (resource and job change in one transaction)."""
