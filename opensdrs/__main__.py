@@ -4,10 +4,20 @@ import argparse
 import sys
 from pathlib import Path
 
-from opensdrs.main.agent import run_agent
-from opensdrs.main.control import run_control_plane
 
-_PROCESSES = {"serve": run_control_plane, "agent": run_agent}
+def _serve(config: Path) -> int:
+    from opensdrs.main.control import run_control_plane
+
+    return run_control_plane(config)
+
+
+def _agent(config: Path) -> int:
+    from opensdrs.main.agent import run_agent  # an agent loads no database, no identity, no API
+
+    return run_agent(config)
+
+
+_PROCESSES = {"serve": _serve, "agent": _agent}
 
 
 def main() -> int:
