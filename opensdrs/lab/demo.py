@@ -50,7 +50,7 @@ async def _run(root: Path, screen: Screen) -> Outcome:
     processes = Processes(layout, endpoint)
     try:
         await processes.start_all()
-        screen.fact(f"control plane at {endpoint} (SQLite), agents {' and '.join(SITES)}, each with its own directory")
+        screen.fact(f"control plane at {endpoint}; agents {' and '.join(SITES)}, each in a directory of its own")
         async with Api(endpoint, accounts["lab"]) as api:
             story = Story(api, processes, screen)
             await story.tell()
@@ -61,12 +61,12 @@ async def _run(root: Path, screen: Screen) -> Outcome:
 
 def _results(screen: Screen, outcome: Outcome, took_s: float) -> None:
     for name, found in outcome.audits.items():
-        words = f"acknowledged {found.acknowledged:,}, present {found.present:,}, lost {found.lost}"
+        words = f"{found.acknowledged:,} acknowledged, {found.present:,} present, {found.lost} lost"
         screen.result(f"after the {name}", words)
-    screen.result("RTO: request to server running", f"{outcome.rto_running_s:.2f} s")
-    screen.result("RTO: request to first new acknowledged write", f"{outcome.rto_writing_s:.1f} s")
-    screen.result("first synchronisation", f"{mib(outcome.copied_bytes)} sent, disks {mib(outcome.disk_bytes)}")
-    screen.result("synchronisation back", f"{mib(outcome.resent_bytes)} sent, disks {mib(outcome.disk_bytes)}")
+    screen.result("RTO, to server running", f"{outcome.rto_running_s:.2f} s")
+    screen.result("RTO, to first new write", f"{outcome.rto_writing_s:.1f} s")
+    screen.result("first synchronisation", f"{mib(outcome.copied_bytes)} sent for disks of {mib(outcome.disk_bytes)}")
+    screen.result("synchronisation back", f"{mib(outcome.resent_bytes)} sent for disks of {mib(outcome.disk_bytes)}")
     if outcome.drill is not None:
         screen.result("DR drill", f"{outcome.drill.last:,} records, {outcome.drill.bad} bad")
     screen.result("whole demo", f"{took_s:.0f} s")

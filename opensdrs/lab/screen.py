@@ -51,7 +51,9 @@ class Screen:
             TextColumn("{task.fields[detail]}"), TimeElapsedColumn(),
         )  # fmt: skip
         with Progress(*columns, console=self._console, transient=self._console.is_terminal) as progress:
-            yield Bar(progress, what)
+            bar = Bar(progress, what)
+            yield bar
+            bar.show(100)
 
 
 class Bar:
@@ -62,8 +64,9 @@ class Bar:
         self._task = progress.add_task(what, total=100, detail="")
 
     def show(self, percent: float, detail: str = "") -> None:
-        """Move the bar."""
-        self._progress.update(self._task, completed=percent, detail=detail)
+        """Move the bar; without a detail the last one stays."""
+        fields = {"detail": detail} if detail else {}
+        self._progress.update(self._task, completed=percent, **fields)
 
     def follow(self, job: Json) -> None:
         """Move the bar as far as a job is."""

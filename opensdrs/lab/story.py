@@ -70,8 +70,8 @@ class Story:
         self._recorder.start()
         with screen.bar("booting Linux"):
             first = await self._recorder.wait_for(1, _BOOT_S)
-        screen.fact(f"server {self._ledger.server_id}: system disk and data disk, 1 GiB each")
-        screen.fact(f"first durable write acknowledged after {first - began:.1f} s, at EIP {self._ledger.address}")
+        screen.fact("a system disk and a data disk of 1 GiB each; a ledger that numbers its writes")
+        screen.fact(f"first durable write acknowledged after {first - began:.1f} s, over its elastic IP")
 
     async def _protect(self) -> None:
         screen = self._screen
@@ -95,7 +95,7 @@ class Story:
         self._expect_active(pairs)
         self.outcome.copied_bytes = _sum(pairs, "sent_bytes")
         self.outcome.disk_bytes = _sum(pairs, "total_bytes")
-        screen.fact(f"protected; pairs active, 100 %; {mib(self.outcome.copied_bytes)} sent while it went on writing")
+        screen.fact(f"protected, pairs active, 100 %; {mib(self.outcome.copied_bytes)} sent while it went on writing")
 
     async def _start(self, what: str) -> None:
         with self._screen.bar(what) as bar:
@@ -119,7 +119,7 @@ class Story:
                 await asyncio.sleep(_POLL_S)
         killed = await self._processes.cut_power(SITES[0])
         acknowledged = frozenset(recorder.acknowledged)
-        screen.fact(f"SIGKILL to all {killed} processes of {SITES[0]} at once: agent, storage daemons, relay, server")
+        screen.fact(f"SIGKILL to all {killed} processes at once: agent, storage daemons, relay, server")
         screen.step(f"Failover to {SITES[1]}")
         began_at, began = time.time(), time.monotonic()
         with screen.bar("failover") as bar:
