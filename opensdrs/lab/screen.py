@@ -62,11 +62,12 @@ class Bar:
     def __init__(self, progress: Progress, what: str) -> None:
         self._progress = progress
         self._task = progress.add_task(what, total=100, detail="")
+        self._detail = ""
 
     def show(self, percent: float, detail: str = "") -> None:
         """Move the bar; without a detail the last one stays."""
-        fields = {"detail": detail} if detail else {}
-        self._progress.update(self._task, completed=percent, **fields)
+        self._detail = detail or self._detail
+        self._progress.update(self._task, completed=percent, detail=self._detail)
 
     def follow(self, job: Json) -> None:
         """Move the bar as far as a job is."""

@@ -206,9 +206,7 @@ class Story:
             job = await self._api.operate(self._group_id, "reverse-server-group", priority_station="source")
             await self._api.finish(job, bar.follow)
         group = (await self._api.sdrs("GET", f"/server-groups/{self._group_id}"))["server_group"]
-        screen.fact(
-            f"group {group['status']}, production {SITES[0]} again; nothing was copied, the copies are identical"
-        )
+        screen.fact(f"group {group['status']}, production {SITES[0]} again; nothing had to be copied")
         began = time.monotonic()
         with screen.bar("starting the server"):
             await self._api.infra("POST", f"/servers/{self._ledger.server_id}/start", {})
