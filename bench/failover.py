@@ -20,7 +20,7 @@ from opensdrs.lab.guest.build import build_image
 from opensdrs.lab.identity import ensure_accounts
 from opensdrs.lab.layout import DOMAIN_ID, SITES, Layout, free_ports, prepare
 from opensdrs.lab.processes import Processes
-from opensdrs.lab.seed import ensure_ledger_server, ensure_network
+from opensdrs.lab.seed import create_ledger_server, ensure_network
 
 ROUNDS = 5
 
@@ -46,7 +46,7 @@ async def bench_failover(rounds: int = ROUNDS) -> None:
 
 async def _measure(api: Api, processes: Processes, rounds: int) -> tuple[list[float], list[float]]:
     network = await ensure_network(api)
-    server = await ensure_ledger_server(api, network)
+    server = await create_ledger_server(api, network)
     plain = [await _plain_start(api, server.server_id) for _ in range(rounds)]
     group_id = await _protect(api, server.server_id, network.vpc_id)
     failovers = []

@@ -1,4 +1,7 @@
-"""Create and delete protected instances. Source: API reference 5.5.1, 5.5.2; MATRIX B21, B22."""
+"""Create and delete protected instances: one, or several as one job, which are all made or none.
+
+Source: API reference 5.5.1, 5.5.2, 5.5.11, 5.5.12; MATRIX B21, B22.
+"""
 
 import sqlalchemy as sa
 
@@ -10,7 +13,7 @@ from opensdrs.domain.statuses import GroupStatus, InstanceStatus, PairStatus
 from opensdrs.flows.context import Context, Picture
 from opensdrs.flows.pairs import ensure_dr_volume, join_group
 from opensdrs.flows.servers import ensure_removed, ensure_server
-from opensdrs.flows.settle import REST_OF_INSTANCE, REST_OF_PAIR, settle_resource
+from opensdrs.flows.settle import REST_OF_INSTANCE, REST_OF_PAIR, settle_resources
 from opensdrs.jobs.flow import Failure, Flow, Step
 from opensdrs.jobs.together import together
 from opensdrs.store import rows
@@ -19,16 +22,18 @@ from opensdrs.store.rows import SYSTEM
 from opensdrs.store.tables import attachments, eips, pair_attachments, ports, tags
 
 
-def _instance(context: Context, picture: Picture) -> Instance:
-    return next(instance for instance in picture.instances if instance.id == context.job.resource_id)
+def _instances(context: Context, picture: Picture) -> list[Instance]:
+    """The instances of the job that are still there: one, or those of a batch."""
+    mine = frozenset(context.param("instances"))
+    return [instance for instance in picture.instances if instance.id in mine]
 
 
 def _new_pairs(context: Context) -> frozenset[PairId]:
     return frozenset(PairId(pair) for pair in context.param("new_pairs"))
 
 
-def _dr_server(context: Context, picture: Picture) -> ServerId:
-    return _instance(context, picture).server_at(picture.production.other)
+def _dr_servers(context: Context, picture: Picture) -> list[ServerId]:
+    return [instance.server_at(picture.production.other) for instance in _instances(context, picture)]
 
 
 async def ensure_dr_volumes(context: Context) -> None:
@@ -38,10 +43,13 @@ async def ensure_dr_volumes(context: Context) -> None:
     await together(ensure_dr_volume(context, picture, pair) for pair in picture.pairs if pair.id in new)
 
 
-async def ensure_dr_server(context: Context) -> None:
-    """The DR server exists, stopped."""
+async def ensure_dr_servers(context: Context) -> None:
+    """The DR servers exist, stopped."""
     picture = await context.picture()
-    server_id = _dr_server(context, picture)
+    await together(_ensure_dr_server(context, server_id) for server_id in _dr_servers(context, picture))
+
+
+async def _ensure_dr_server(context: Context, server_id: ServerId) -> None:
     await ensure_server(context, server_id)
     async with context.database.write() as connection:
         await rows.move(connection, Server, server_id, {ServerStatus.BUILD}, ServerStatus.SHUTOFF)
@@ -57,11 +65,10 @@ async def ensure_pairs_protected(context: Context) -> None:
 
 
 async def settle_created(context: Context, failure: Failure | None) -> None:
-    """The instance and its new pairs rest as their group does; after a failure all are in `error`."""
+    """The instances and their new pairs rest as their group does; after a failure all are in `error`."""
     picture = await context.picture()
     new = _new_pairs(context)
     rest = REST_OF_PAIR.get(picture.group.status, PairStatus.AVAILABLE)
-    dr_server = _dr_server(context, picture)
     async with context.database.write() as connection:
         for pair_id in new:
             await rows.move(
@@ -74,38 +81,42 @@ async def settle_created(context: Context, failure: Failure | None) -> None:
                 updated_at=context.now(),
             )
         if failure is not None:
-            await rows.move(connection, Server, dr_server, {ServerStatus.BUILD}, ServerStatus.ERROR)
+            for server_id in _dr_servers(context, picture):
+                await rows.move(connection, Server, server_id, {ServerStatus.BUILD}, ServerStatus.ERROR)
     status = REST_OF_INSTANCE.get(picture.group.status, InstanceStatus.AVAILABLE)
-    await settle_resource(context, failure, status=status)
+    await settle_resources(context, context.param("instances"), failure, status=status)
 
 
 async def forget_created(context: Context) -> None:
-    """Undo of the creation at the sites: the DR server and the new DR disks are removed; their rows stay in `error`."""
+    """Undo at the sites: all DR servers and new DR disks of the job are removed; their rows stay, in `error`."""
     picture = await context.picture()
     site = context.site_at(picture, picture.production.other)
-    new = _new_pairs(context)
-    await site.ensure_server_absent(_dr_server(context, picture))
+    new, servers = _new_pairs(context), _dr_servers(context, picture)
+    await together(site.ensure_server_absent(server_id) for server_id in servers)
     for pair in picture.pairs:
         if pair.id in new:
             await site.ensure_volume_absent(pair.volume_at(picture.production.other))
+    async with context.database.write() as connection:
+        for server_id in servers:
+            await rows.move(connection, Server, server_id, {ServerStatus.SHUTOFF}, ServerStatus.ERROR)
 
 
-async def stop_dr_server(context: Context) -> None:
-    """A DR server that shall be deleted does not run."""
-    picture = await context.picture()
-    if not context.param("delete_target_server") or not any(i.id == context.job.resource_id for i in picture.instances):
-        return
-    await ensure_removed(context, _instance(context, picture).target_server_id)
+async def remove_dr_servers(context: Context) -> None:
+    """DR servers that shall be deleted are gone from their site."""
+    if context.param("delete_target_server"):
+        picture = await context.picture()
+        await together(ensure_removed(context, instance.target_server_id) for instance in _instances(context, picture))
 
 
 async def settle_deleted(context: Context, failure: Failure | None) -> None:
-    """Remove the instance: its pairs are detached and stay; the DR server goes or becomes the user's own."""
+    """Remove the instances: their pairs are detached and stay; the DR servers go or become the user's own."""
     if failure is None:
         async with context.database.write() as connection:
-            instance = await rows.find(connection, Instance, context.job.resource_id, SYSTEM)
-            if instance is not None:
-                await _release(context, connection, instance)
-    await settle_resource(context, failure)
+            for instance_id in context.param("instances"):
+                instance = await rows.find(connection, Instance, instance_id, SYSTEM)
+                if instance is not None:
+                    await _release(context, connection, instance)
+    await settle_resources(context, context.param("instances"), failure)
 
 
 async def _release(context: Context, connection: Connection, instance: Instance) -> None:
@@ -133,13 +144,13 @@ CREATE_INSTANCE = Flow(
     job_type=JobType.CREATE_INSTANCE,
     steps=(
         Step("create-dr-disks", ensure_dr_volumes, 120.0, undo=forget_created),
-        Step("create-dr-server", ensure_dr_server, 60.0),
+        Step("create-dr-server", ensure_dr_servers, 60.0),
         Step("synchronise", ensure_pairs_protected, None, is_pivot=True),
     ),
     settle=settle_created,
 )
 DELETE_INSTANCE = Flow(
     job_type=JobType.DELETE_INSTANCE,
-    steps=(Step("delete-dr-server", stop_dr_server, 60.0),),
+    steps=(Step("delete-dr-server", remove_dr_servers, 60.0),),
     settle=settle_deleted,
 )

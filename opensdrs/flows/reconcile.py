@@ -38,7 +38,7 @@ async def reconcile_servers(database: Database, site: Site) -> None:
         seen = reported.get(server.id)
         if seen is None or seen.state is not ServerState.STOPPED:
             continue
-        if seen.detail.startswith("ended"):
+        if not seen.is_wanted:
             async with database.write() as connection:
                 await rows.move(
                     connection, Server, server.id, {ServerStatus.ACTIVE}, ServerStatus.SHUTOFF, started_at=None

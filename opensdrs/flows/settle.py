@@ -52,16 +52,24 @@ async def end_job(connection: Connection, context: Context, failure: Failure | N
 
 async def settle_resource(context: Context, failure: Failure | None, **values: Any) -> None:
     """Settle an operation on one resource: done, gone or failed, as the status table says."""
+    await settle_resources(context, [context.job.resource_id], failure, **values)
+
+
+async def settle_resources(
+    context: Context, resource_ids: Iterable[str], failure: Failure | None, **values: Any
+) -> None:
+    """Settle an operation on several resources of one kind: they end together."""
     operation = operation_of(context)
     kind = KINDS[operation.resource]
+    final: dict[str, Any] = {"updated_at": context.now()}
+    if failure is not None:
+        final["status"] = operation.failed
+    elif operation.done is not None:
+        final |= {"status": operation.done} | values
     async with context.database.write() as connection:
-        if failure is not None:
-            await rows.update(
-                connection, kind, context.job.resource_id, status=operation.failed, updated_at=context.now()
-            )
-        elif operation.done is not None:
-            final = {"status": operation.done, "updated_at": context.now()} | values
-            await rows.update(connection, kind, context.job.resource_id, **final)
+        if "status" in final:
+            for resource_id in resource_ids:
+                await rows.update(connection, kind, resource_id, **final)
         await end_job(connection, context, failure)
 
 

@@ -43,30 +43,25 @@ async def ensure_network(api: Api) -> Network:
     return Network(vpc_id=main["id"], subnet_id=subnets["front"]["id"])
 
 
-async def ensure_ledger_server(api: Api, network: Network, name: str = "ledger-1") -> LedgerServer:
+async def create_ledger_server(api: Api, network: Network, name: str = "ledger-1") -> LedgerServer:
     """A running server with a system disk and a data disk, and elastic IPs to its ledger and to its check."""
-    server = await find_by_name(api, "servers", name)
-    if server is None:
-        server = await api.infra(
-            "POST",
-            "/servers",
-            {
-                "name": name,
-                "availability_zone": SITES[0],
-                "flavor_id": "s3.nano.1",
-                "vpc_id": network.vpc_id,
-                "nics": [{"subnet_id": network.subnet_id}],
-                "volumes": [{"size_gib": 1, "image": IMAGE, "bootable": True}, {"size_gib": 1}],
-            },
-        )
-    elif server["status"] == "SHUTOFF":
-        server = await api.infra("POST", f"/servers/{server['id']}/start", {})
+    server = await api.infra(
+        "POST",
+        "/servers",
+        {
+            "name": name,
+            "availability_zone": SITES[0],
+            "flavor_id": "s3.nano.1",
+            "vpc_id": network.vpc_id,
+            "nics": [{"subnet_id": network.subnet_id}],
+            "volumes": [{"size_gib": 1, "image": IMAGE, "bootable": True}, {"size_gib": 1}],
+        },
+    )
     port_id = server["nics"][0]["port_id"]
-    eips = {eip["guest_port"]: eip for eip in server["nics"][0]["eips"]}
+    eips = {}
     for guest_port in (LEDGER_PORT, CHECK_PORT):
-        if guest_port not in eips:
-            eip = await api.infra("POST", "/eips", {"guest_port": guest_port})
-            eips[guest_port] = await api.infra("POST", f"/eips/{eip['id']}/associate", {"port_id": port_id})
+        eip = await api.infra("POST", "/eips", {"guest_port": guest_port})
+        eips[guest_port] = await api.infra("POST", f"/eips/{eip['id']}/associate", {"port_id": port_id})
     data = next(volume for volume in server["volumes"] if volume["device"] == "/dev/vdb")
     return LedgerServer(
         server_id=server["id"],

@@ -15,7 +15,7 @@ from opensdrs.lab.guest.build import build_image
 from opensdrs.lab.identity import DOMAIN, Account, ensure_accounts
 from opensdrs.lab.layout import IMAGE, REGION, SITES, Layout, prepare, write_private
 from opensdrs.lab.processes import Processes
-from opensdrs.lab.seed import Network, ensure_ledger_server, ensure_network, find_by_name
+from opensdrs.lab.seed import Network, create_ledger_server, ensure_network, find_by_name
 from opensdrs.lab.trouble import TROUBLE
 
 
@@ -70,7 +70,8 @@ async def _wait(stop: asyncio.Event, processes: Processes) -> None:
 
 async def _seed(api: Api) -> Json:
     network = await ensure_network(api)
-    running = await ensure_ledger_server(api, network)
+    running = await find_by_name(api, "servers", "ledger-1")  # a lab started again: what ran then runs again by itself
+    running_id = running["id"] if running else (await create_ledger_server(api, network)).server_id
     stopped = await _ensure_stopped_server(api, network)
     free = await _ensure_volume(api, "free-1", {"size_gib": 2})
     await _ensure_volume(api, "shared-1", {"size_gib": 1, "shared": True})
@@ -84,7 +85,7 @@ async def _seed(api: Api) -> Json:
         "SDRS_SUBNET_ID": network.subnet_id,
         "SDRS_SERVER_ID": stopped["id"],
         "SDRS_VOLUME_ID": free["id"],
-        "SDRS_RUNNING_SERVER_ID": running.server_id,
+        "SDRS_RUNNING_SERVER_ID": running_id,
     }
 
 

@@ -11,7 +11,7 @@ from opensdrs.lab.layout import DOMAIN_ID, SITES
 from opensdrs.lab.ledger import Check, Recorder, find_check
 from opensdrs.lab.processes import LabError, Processes
 from opensdrs.lab.screen import Screen, mib
-from opensdrs.lab.seed import LedgerServer, ensure_ledger_server, ensure_network
+from opensdrs.lab.seed import LedgerServer, create_ledger_server, ensure_network
 
 _BOOT_S = 90.0
 _WRITING_S = 3.0
@@ -65,7 +65,7 @@ class Story:
         screen.step(f"A production server boots in {SITES[0]}")
         network = await ensure_network(self._api)
         began = time.monotonic()
-        self._ledger = await ensure_ledger_server(self._api, network)
+        self._ledger = await create_ledger_server(self._api, network)
         self._recorder = Recorder(self._ledger.address, self._ledger.port)
         self._recorder.start()
         with screen.bar("booting Linux"):

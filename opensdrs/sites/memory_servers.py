@@ -46,11 +46,13 @@ class MemoryServers:
     def report(self, server_id: ServerId) -> ServerReport:
         """Say what the server does."""
         started_at = self._started_at.get(server_id)
+        state, detail = ServerState.RUNNING, ""
         if started_at is None:
-            return ServerReport(server_id=server_id, state=ServerState.STOPPED, started_at=None)
-        if self._is_held(server_id):
-            return ServerReport(server_id=server_id, state=ServerState.PAUSED, started_at=started_at, detail="held")
-        return ServerReport(server_id=server_id, state=ServerState.RUNNING, started_at=started_at)
+            state = ServerState.STOPPED
+        elif self._is_held(server_id):
+            state, detail = ServerState.PAUSED, "held"
+        is_wanted = self._disk.servers[server_id].wanted_on
+        return ServerReport(server_id=server_id, state=state, started_at=started_at, detail=detail, is_wanted=is_wanted)
 
     def get(self, server_id: ServerId, verb: str) -> DiskServer:
         """Return what is recorded. Raises: SiteFault NOT_FOUND."""

@@ -140,12 +140,17 @@ class ServerSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerReport:
-    """`started_at` is when the process that runs now was started."""
+    """`started_at` is when the process that runs now was started.
+
+    `is_wanted`: the site was told to run it and was not told otherwise; with STOPPED it means that a power cut, not the
+    guest, ended it.
+    """
 
     server_id: ServerId
     state: ServerState
     started_at: float | None
     detail: str = ""
+    is_wanted: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -192,3 +192,13 @@ async def test_hold_when_the_agent_restarts_then_the_server_runs_on_within_the_l
     await world.site("az1").hold_writes((server_id,), 1.0)
     await world.harness.restart_agent("az1")
     await eventually(lambda: world.server_in("az1", server_id), lambda report: report.state is ServerState.RUNNING)
+
+
+async def test_server_when_the_power_was_cut_then_is_stopped_but_wanted(world: World) -> None:
+    server_id, _ = await make_running(world)
+    await world.harness.crash("az1")
+    await world.harness.restart("az1")
+    report = await world.site("az1").get_server(server_id)
+    assert (report.state, report.is_wanted) == (ServerState.STOPPED, True)
+    report = await world.site("az1").ensure_power(server_id, Power.KILLED)
+    assert (report.state, report.is_wanted) == (ServerState.STOPPED, False)

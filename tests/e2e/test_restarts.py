@@ -6,7 +6,7 @@ from opensdrs.lab.api import Json
 from opensdrs.lab.audit import audit
 from opensdrs.lab.layout import DOMAIN_ID, SITES
 from opensdrs.lab.ledger import Recorder
-from opensdrs.lab.seed import LedgerServer, ensure_ledger_server, ensure_network
+from opensdrs.lab.seed import LedgerServer, create_ledger_server, ensure_network
 from tests.e2e.conftest import Lab
 from tests.waiting import eventually
 
@@ -45,7 +45,7 @@ async def active(lab: Lab, group_id: str) -> None:
 @pytest.mark.timeout(400)
 async def test_kills_when_everything_is_restarted_in_turn_then_guest_goes_on_and_nothing_is_lost(lab: Lab) -> None:
     network = await ensure_network(lab.api)
-    ledger = await ensure_ledger_server(lab.api, network)
+    ledger = await create_ledger_server(lab.api, network)
     recorder = Recorder(ledger.address, ledger.port)
     recorder.start()
     await recorder.wait_for(5, 120)
@@ -92,7 +92,7 @@ async def test_kills_when_everything_is_restarted_in_turn_then_guest_goes_on_and
 @pytest.mark.timeout(400)
 async def test_dr_site_when_lost_then_stale_is_recorded_and_failover_refused_until_it_returns(lab: Lab) -> None:
     network = await ensure_network(lab.api)
-    ledger = await ensure_ledger_server(lab.api, network)
+    ledger = await create_ledger_server(lab.api, network)
     recorder = Recorder(ledger.address, ledger.port)
     recorder.start()
     await recorder.wait_for(3, 120)
@@ -113,4 +113,25 @@ async def test_dr_site_when_lost_then_stale_is_recorded_and_failover_refused_unt
     await lab.processes.cut_power(SITES[0])
     await lab.api.finish(await lab.api.operate(group_id, "failover-server-group"))
     assert (await group(lab, group_id))["status"] == "failed-over"
+    await recorder.stop()
+
+
+@pytest.mark.timeout(400)
+async def test_everything_when_stopped_and_started_then_servers_run_and_pairs_are_active_again(lab: Lab) -> None:
+    network = await ensure_network(lab.api)
+    ledger = await create_ledger_server(lab.api, network)
+    recorder = Recorder(ledger.address, ledger.port)
+    recorder.start()
+    await recorder.wait_for(5, 120)
+    group_id = await protect(lab, ledger, network.vpc_id)
+
+    await lab.processes.stop_all()
+    acknowledged = frozenset(recorder.acknowledged)
+    assert lab.processes.leftovers() == []
+    await lab.processes.start_all()
+    await recorder.wait_for(3, 120)
+    await active(lab, group_id)
+    access = await lab.api.infra("GET", f"/volumes/{ledger.data_volume_id}/uri")
+    found = await audit(access["uri"], acknowledged)
+    assert (found.lost, found.acknowledged > 5) == (0, True)
     await recorder.stop()

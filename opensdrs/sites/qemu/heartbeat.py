@@ -64,6 +64,7 @@ class Heartbeat:
         self._interval_s = _SLOWEST_S
         self._tasks: list[asyncio.Task[None]] = []
         self._server: asyncio.Server | None = None
+        self._served: set[asyncio.StreamWriter] = set()
         self._hurry = asyncio.Event()
         self._started_at = time.monotonic()
         self._run = secrets.token_hex(4)
@@ -83,6 +84,8 @@ class Heartbeat:
         """Stop; the peers will notice."""
         if self._server is not None:
             self._server.close()
+        for writer in self._served:
+            writer.transport.abort()  # ends its handler by itself: a cancelled one would be reported as a failure
         await end_tasks(*self._tasks)
         self._tasks = []
 
@@ -177,6 +180,7 @@ class Heartbeat:
                 await self._hurry.wait()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._served.add(writer)
         try:
             while line := await reader.readline():
                 beat = msgspec.json.decode(line, type=Beat)
@@ -188,6 +192,7 @@ class Heartbeat:
         except (OSError, ValueError, msgspec.DecodeError, SiteFault) as error:
             _log.debug("heartbeat.served.badly", extra={"error": repr(error)})
         finally:
+            self._served.discard(writer)
             writer.close()
 
 

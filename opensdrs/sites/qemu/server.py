@@ -68,13 +68,24 @@ class Server:
     def report(self) -> ServerReport:
         """Say what it is doing."""
         guest = self.guest
+        is_wanted = self._record.wanted is Power.ON
         if guest is None:
             return ServerReport(
-                server_id=self.server_id, state=ServerState.STOPPED, started_at=None, detail=self._record.ended
+                server_id=self.server_id,
+                state=ServerState.STOPPED,
+                started_at=None,
+                detail=self._record.ended,
+                is_wanted=is_wanted,
             )
         state = ServerState.PAUSED if guest.is_paused else ServerState.RUNNING
         detail = self._why_paused(guest) if guest.is_paused else ""
-        return ServerReport(server_id=self.server_id, state=state, started_at=self._record.started_at, detail=detail)
+        return ServerReport(
+            server_id=self.server_id,
+            state=state,
+            started_at=self._record.started_at,
+            detail=detail,
+            is_wanted=is_wanted,
+        )
 
     def console_tail(self, tail_bytes: int) -> str:
         """Return the end of the console."""
