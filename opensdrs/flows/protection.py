@@ -18,7 +18,7 @@ from opensdrs.jobs.flow import Failure, Flow, Step
 from opensdrs.sites.model import Mode, PairState
 from opensdrs.store import rows, witness
 
-_POLL_S = 0.1
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.05, 1.0
 _STALL_S = 300.0
 
 
@@ -66,7 +66,7 @@ async def follow_copy(context: Context) -> None:
 
     Raises: SiteFault when a pair is broken, or when no byte has moved for `_STALL_S`.
     """
-    moved_at, best = time.monotonic(), -1
+    moved_at, best, pause_s = time.monotonic(), -1, _FIRST_PAUSE_S
     while True:
         picture = await context.picture()
         site = context.site_at(picture, picture.production)
@@ -83,7 +83,8 @@ async def follow_copy(context: Context) -> None:
             await context.progress(copied * 100 // total)
         elif time.monotonic() - moved_at > _STALL_S:
             raise SiteFault(site.name, "mirror", Cause.TIMEOUT, f"nothing was copied for {_STALL_S:.0f} s")
-        await asyncio.sleep(_POLL_S)
+        await asyncio.sleep(pause_s)
+        pause_s = min(pause_s * 1.2, _LONGEST_PAUSE_S)
 
 
 async def ensure_idle(context: Context) -> None:

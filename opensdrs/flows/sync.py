@@ -7,10 +7,11 @@ is asked, then the register is written by compare-and-set (rules 1 and 3 of `dom
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from opensdrs.domain import witness as rules
 from opensdrs.domain.errors import Cause, SiteFault
-from opensdrs.domain.ids import GroupId, SiteName
+from opensdrs.domain.ids import GroupId, PairId, SiteName
 from opensdrs.domain.model import Pair
 from opensdrs.domain.statuses import FaultLevel, ReplicationStatus
 from opensdrs.domain.witness import Copy, Witness
@@ -18,7 +19,7 @@ from opensdrs.flows.context import Picture, look
 from opensdrs.sites.base import Site
 from opensdrs.sites.model import GroupReport, Mode, PairReport, PairState
 from opensdrs.store import rows, witness
-from opensdrs.store.database import Connection, Database
+from opensdrs.store.database import Database
 
 # A pair in one of these states is not behind: writes reach both sites or wait.
 _SHOWS_AS: Mapping[PairState, ReplicationStatus] = {
@@ -50,20 +51,23 @@ def fault_of(pair: PairReport) -> FaultLevel:
     return FaultLevel.PRODUCTION_CANNOT_WRITE if pair.state is PairState.BROKEN else FaultLevel.NONE
 
 
-async def show(connection: Connection, report: GroupReport) -> None:
-    """Write what the production site reports into the pairs' rows (not their status)."""
+def news(picture: Picture, report: GroupReport) -> dict[PairId, dict[str, Any]]:
+    """What the production site reports of pairs (not their status) and their rows do not say yet."""
+    known = {pair.id: pair for pair in picture.pairs}
+    found: dict[PairId, dict[str, Any]] = {}
     for pair in report.pairs:
-        await rows.update(
-            connection,
-            Pair,
-            pair.pair_id,
-            progress=percent(pair),
-            replication_status=_SHOWS_AS[pair.state],
-            fault_level=fault_of(pair),
-            total_bytes=pair.total_bytes,
-            copied_bytes=pair.copied_bytes,
-            sent_bytes=pair.sent_bytes,
-        )
+        shown = {
+            "progress": percent(pair),
+            "replication_status": _SHOWS_AS[pair.state],
+            "fault_level": fault_of(pair),
+            "total_bytes": pair.total_bytes,
+            "copied_bytes": pair.copied_bytes,
+            "sent_bytes": pair.sent_bytes,
+        }
+        row = known.get(pair.pair_id)
+        if row is not None and any(getattr(row, name) != value for name, value in shown.items()):
+            found[pair.pair_id] = shown
+    return found
 
 
 async def ensure_renewed(database: Database, group_id: GroupId, epoch: int) -> None:
@@ -116,13 +120,17 @@ async def prove(database: Database, group_id: GroupId, site: Site) -> Proof:
     report = await site.get_group(group_id)
     is_complete = {pair.id for pair in picture.replicated()} <= {pair.pair_id for pair in report.pairs}
     is_proof = report.is_in_sync and is_complete and report.epoch == seen.epoch
+    to_record = is_proof and seen.copy is not Copy.IN_SYNC
+    to_show = news(picture, report)
+    if not to_record and not to_show:  # most looks find nothing new: then nothing is written
+        return Proof(report=report, is_recorded=is_proof)
     async with database.write() as connection:
-        await show(connection, report)
-        if is_proof and seen.copy is not Copy.IN_SYNC:
-            try:
-                await witness.write(connection, group_id, seen, rules.record_in_sync(seen, report.epoch, time.time()))
-            except witness.WitnessMoved:
-                is_proof = False
+        if (await witness.read(connection, group_id)).revision != seen.revision:
+            return Proof(report=report, is_recorded=False)
+        for pair_id, values in to_show.items():
+            await rows.update(connection, Pair, pair_id, **values)
+        if to_record:
+            await witness.write(connection, group_id, seen, rules.record_in_sync(seen, report.epoch, time.time()))
     return Proof(report=report, is_recorded=is_proof)
 
 

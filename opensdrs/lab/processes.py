@@ -60,6 +60,7 @@ class Processes:
         agents = [f"http://127.0.0.1:{agent_port(self._layout, name)}" for name in SITES]
         for url in (*agents, f"{self._endpoint}/healthz"):
             await self._wait_for_answer(url, deadline, self._check_alive)
+        self._check_alive()  # what answered may be somebody else's, at a port that ours could not get
 
     async def wait_control(self) -> None:
         """Return when the control plane answers. Raises: LabError."""
