@@ -1,12 +1,13 @@
 """The storage half of the qemu driver where the Site contract does not reach: real daemons, killed and cut off."""
 
 import asyncio
+import shutil
 import time
 from collections.abc import AsyncIterator
 
 import pytest
 
-from opensdrs.domain.errors import SiteFault
+from opensdrs.domain.errors import Cause, SiteFault
 from opensdrs.domain.ids import VolumeId, new_id
 from opensdrs.sites.model import EventKind, Mode, PairState, SnapshotSpec
 from opensdrs.sites.qemu import process
@@ -336,3 +337,21 @@ async def test_teardown_when_the_agent_is_gone_then_nothing_runs_and_the_next_st
     started = next(event for event in await world.events("az1") if event.kind is EventKind.STARTED)
     assert started.detail == "cold"
     assert await world.read(volume_id, 0, BLOCK) == pattern(BLOCK)
+
+
+async def test_replica_when_it_receives_then_has_its_whole_space(world: World) -> None:
+    group = await world.make_group(size_bytes=SIZE)
+    assert (await world.volume_in("az2", group.volume("az2"))).allocated_bytes < SIZE
+    await world.bring(group, "az2", Mode.REPLICA)
+    assert (await world.volume_in("az2", group.volume("az2"))).allocated_bytes >= SIZE
+    assert (await world.volume_in("az1", group.volume("az1"))).allocated_bytes < SIZE
+
+
+async def test_replica_when_its_space_is_not_there_then_refused_and_nothing_is_filled(world: World) -> None:
+    free = shutil.disk_usage("/tmp").free
+    group = await world.make_group(size_bytes=free + (64 << 30))
+    with pytest.raises(SiteFault) as refused:
+        await world.bring(group, "az2", Mode.REPLICA)
+    assert refused.value.cause is Cause.NO_SPACE
+    assert "free space" in refused.value.detail
+    assert (await world.volume_in("az2", group.volume("az2"))).allocated_bytes < SIZE

@@ -1,12 +1,13 @@
-"""Changes to a server while it runs: disks come and go, forwards change. What QEMU says it has is the truth.
+"""Changes to a server while it runs: disks come and go, forwards change (NICs: `hotnics.py`). QEMU knows the truth.
 
 Source: QMP `blockdev-add`, `device_add`, `device_del`, `DEVICE_DELETED`; HMP `hostfwd_add`, `hostfwd_remove`.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from opensdrs.domain.errors.kind import Cause, SiteFault
-from opensdrs.sites.model import ServerSpec
+from opensdrs.sites.model import NicSpec, ServerSpec
 from opensdrs.sites.qemu.guest import Guest
 from opensdrs.sites.qemu.machine import DEVICE_PREFIX, NODE_PREFIX, Attachment, block_device, block_node
 from opensdrs.sites.qemu.netdev import Rule, netdev_id, parse_usernet
@@ -49,7 +50,7 @@ async def plug(guest: Guest, attachment: Attachment) -> None:
 
 
 async def unplug(guest: Guest, device: str) -> None:
-    """Detach a disk and wait until the guest has let go of it. Raises: SiteFault CONFLICT, TIMEOUT."""
+    """Detach a disk or NIC and wait until the guest has let go of it. Raises: SiteFault CONFLICT, TIMEOUT."""
     refused: list[Event] = []
 
     def is_answer(event: Event) -> bool:
@@ -82,9 +83,9 @@ async def plan_forwards(guest: Guest, started: ServerSpec, wanted: set[Rule]) ->
     return ForwardPlan(extra=frozenset(existing - possible), missing=frozenset(possible - existing))
 
 
-async def apply_forwards(guest: Guest, started: ServerSpec, plan: ForwardPlan) -> None:
-    """Change the forwards. Raises: SiteFault CONFLICT when QEMU cannot make one."""
-    addresses = {netdev_id(nic.port_id): nic.ip for nic in started.nics}
+async def apply_forwards(guest: Guest, nics: Iterable[NicSpec], plan: ForwardPlan) -> None:
+    """Change the forwards of these NICs. Raises: SiteFault CONFLICT when QEMU cannot make one."""
+    addresses = {netdev_id(nic.port_id): nic.ip for nic in nics}
     for rule in sorted(plan.extra):
         await guest.monitor(f"hostfwd_remove {rule.netdev} {rule.listens_on}")
     for rule in sorted(plan.missing):

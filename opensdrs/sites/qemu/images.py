@@ -30,6 +30,25 @@ def create_volume_file(site: str, path: Path, size_bytes: int, image: Path | Non
         raise SiteFault(site, "create volume", cause, detail) from error
 
 
+def reserve_space(site: str, path: Path, size_bytes: int) -> None:
+    """Give every block of a volume its place on the disk, so that no later write fails for want of space.
+
+    A replica that answers a write with an error makes QEMU's mirror acknowledge that write at the production site
+    alone (docs/decisions/0008). Raises: SiteFault NO_SPACE, FAILED.
+    """
+    free = os.statvfs(path.parent)
+    missing = size_bytes - path.stat().st_blocks * 512
+    detail = f"{missing} bytes are needed for the replica in {path.parent}; free space there, or move data_dir"
+    if missing > free.f_bavail * free.f_frsize:  # not even tried: it would fill the disk before it failed
+        raise SiteFault(site, "reserve space", Cause.NO_SPACE, detail)
+    try:
+        with path.open("r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, size_bytes)
+    except OSError as error:
+        cause = Cause.NO_SPACE if error.errno in _NO_SPACE else Cause.FAILED
+        raise SiteFault(site, "reserve space", cause, f"{detail} ({error.strerror})") from error
+
+
 def allocated_bytes(*paths: Path) -> int:
     """Return what files occupy; one that is not there occupies nothing."""
     return sum(path.stat().st_blocks * 512 for path in paths if path.exists())

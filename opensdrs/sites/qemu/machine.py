@@ -17,7 +17,7 @@ import msgspec
 from opensdrs.domain.ids import VolumeId
 from opensdrs.sites.model import DiskSpec, ServerSpec
 from opensdrs.sites.qemu.accel import Accelerator
-from opensdrs.sites.qemu.netdev import check_nics, nic_args
+from opensdrs.sites.qemu.netdev import NIC_POSITIONS, check_nics, nic_args, nic_port_id
 
 DISK_LETTERS = "abcdefghijklmnop"  # one PCIe root port each: /dev/vda to /dev/vdp can be plugged while the guest runs
 BOOT_DEVICE = "/dev/vda"
@@ -138,11 +138,12 @@ def _channel_args(paths: Paths) -> list[str]:
 
 def _port_args() -> list[str]:
     arguments: list[str] = []
-    for index, letter in enumerate(DISK_LETTERS):
+    names = [*(f"port-{letter}" for letter in DISK_LETTERS), *(nic_port_id(place) for place in NIC_POSITIONS[1:])]
+    for index, name in enumerate(names):
         slot, function = divmod(index, 8)
         place = f"bus=pcie.0,addr={_FIRST_PORT_SLOT + slot:x}.{function},multifunction=on"
         # io-reserve=0: the firmware would otherwise run out of I/O ports with this many.
-        port = f"pcie-root-port,id=port-{letter},{place},chassis={index + 1},port={index},io-reserve=0"
+        port = f"pcie-root-port,id={name},{place},chassis={index + 1},port={index},io-reserve=0"
         arguments += ["-device", port]
     return arguments
 

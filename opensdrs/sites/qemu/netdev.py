@@ -16,9 +16,11 @@ from dataclasses import dataclass
 from opensdrs.domain.ids import PortId
 from opensdrs.sites.model import Forward, NicSpec, ServerSpec
 
-FIRST_NIC_SLOT = (
-    0x10  # on pcie.0; a fixed place, so that the guest's name of the NIC (enp0s16) is the same at both sites
-)
+# A NIC's place follows from its position, so that the guest's name of it is the same at both sites. The primary one is
+# on pcie.0 (enp0s16), where nothing can be plugged while the guest runs; each other one has a root port of its own.
+PRIMARY_SLOT = 0x10
+NIC_POSITIONS = range(8)
+NIC_PREFIX = "nic-"
 
 _RULE = re.compile(r"^\s*TCP\[HOST_FORWARD\]\s+\d+\s+(\S+)\s+(\d+)\s+\S+\s+(\d+)\s", re.MULTILINE)
 _NETDEV = re.compile(r"^Hub -?\d+ \(([^)]+)\):\s*$", re.MULTILINE)  # lines end in CR LF
@@ -48,12 +50,27 @@ def netdev_id(port_id: PortId) -> str:
 def nic_args(spec: ServerSpec) -> list[str]:
     """Return the arguments that give a server its NICs. Raises: ValueError when a NIC's addresses cannot work."""
     arguments: list[str] = []
-    for index, nic in enumerate(spec.nics):
-        name = netdev_id(nic.port_id)
-        device = f"virtio-net-pci,netdev={name},mac={nic.mac},bus=pcie.0,addr={FIRST_NIC_SLOT + index:x}"
-        # No option ROM: servers boot from their disk, and loading iPXE only costs time.
-        arguments += ["-netdev", _netdev(nic, spec.isolated), "-device", f"{device},disable-legacy=on,romfile="]
+    for nic in spec.nics:
+        arguments += ["-netdev", netdev(nic, spec.isolated), "-device", nic_device(nic)]
     return arguments
+
+
+def nic_device_id(position: int) -> str:
+    """Return QEMU's name of the NIC in a place: `nic-1`."""
+    return f"{NIC_PREFIX}{position}"
+
+
+def nic_port_id(position: int) -> str:
+    """Return the name of the root port of the NIC in a place above 0."""
+    return f"port-{nic_device_id(position)}"
+
+
+def nic_device(nic: NicSpec) -> str:
+    """Return the device of a NIC, for the command line and for `device_add`."""
+    place = f"bus={nic_port_id(nic.position)}" if nic.position else f"bus=pcie.0,addr={PRIMARY_SLOT:x}"
+    name = f"id={nic_device_id(nic.position)},netdev={netdev_id(nic.port_id)},mac={nic.mac}"
+    # No option ROM: servers boot from their disk, and loading iPXE only costs time.
+    return f"virtio-net-pci,{name},{place},disable-legacy=on,romfile="
 
 
 def rules_of(spec: ServerSpec) -> set[Rule]:
@@ -93,7 +110,11 @@ def find_unusable(rules: Iterable[Rule]) -> str | None:
 def check_nics(spec: ServerSpec) -> None:
     """Check what QEMU would refuse. Raises: ValueError that says which NIC and why."""
     for nic in spec.nics:
-        _netdev(nic, spec.isolated)
+        netdev(nic, spec.isolated)
+        if nic.position not in NIC_POSITIONS:
+            raise ValueError(f"NIC {nic.port_id}: position {nic.position} is not 0 to {NIC_POSITIONS[-1]}")
+    if len({nic.position for nic in spec.nics}) != len(spec.nics):
+        raise ValueError("two NICs have the same position")
     if len({nic.port_id for nic in spec.nics}) != len(spec.nics):
         raise ValueError("two NICs have the same port id")
     listeners = [rule.listens_on for rule in rules_of(spec)]
@@ -101,7 +122,8 @@ def check_nics(spec: ServerSpec) -> None:
         raise ValueError("two forwards want the same address and port")
 
 
-def _netdev(nic: NicSpec, isolated: bool) -> str:
+def netdev(nic: NicSpec, isolated: bool) -> str:
+    """Return the network of a NIC, for the command line and for `netdev_add`. Raises: ValueError."""
     try:
         network = ipaddress.IPv4Network(nic.cidr, strict=False)
         ip, gateway = ipaddress.IPv4Address(nic.ip), ipaddress.IPv4Address(nic.gateway)

@@ -97,6 +97,7 @@ class PairSteps:
         async with self._volumes.lock(pair.volume_id):
             graph = self._volumes.graph(pair.volume_id)
             await self._cut_guests(graph, old_slot)
+            await self._volumes.reserve_space(pair.volume_id)
             await self._volumes.ensure_running(pair.volume_id)
             await graph.ensure_replica_export(pair.pair_id)
             await self._relay.offer(pair.pair_id, graph.daemon.nbd_socket)

@@ -17,12 +17,13 @@ from opensdrs.sites.model import (
     SHUTDOWN_GRACE_S,
     DiskSpec,
     EventKind,
+    NicSpec,
     Power,
     ServerReport,
     ServerSpec,
     ServerState,
 )
-from opensdrs.sites.qemu import console, hotplug, process
+from opensdrs.sites.qemu import console, hotnics, hotplug, process
 from opensdrs.sites.qemu.guest import Callbacks, Guest, qmp_path
 from opensdrs.sites.qemu.host import Host
 from opensdrs.sites.qemu.machine import BOOT_DEVICE, Attachment, Paths, arguments_of, device_id, node_name
@@ -65,6 +66,10 @@ class Server:
         """Every disk that its process may have."""
         return self._record.started.disks if self._record.started else ()
 
+    @property
+    def _nics(self) -> tuple[NicSpec, ...]:
+        return self._record.started.nics if self._record.started else ()
+
     def report(self) -> ServerReport:
         """Say what it is doing."""
         guest = self.guest
@@ -85,6 +90,7 @@ class Server:
             started_at=self._record.started_at,
             detail=detail,
             is_wanted=is_wanted,
+            nics=tuple(nic.port_id for nic in sorted(self._nics, key=lambda nic: nic.position)),
         )
 
     def console_tail(self, tail_bytes: int) -> str:
@@ -222,9 +228,10 @@ class Server:
         wanted = {device_id(disk.device): disk for disk in spec.disks}
         leaving = [name for name, node in present.items() if name not in wanted or node != _node(wanted[name])]
         coming = [disk for name, disk in wanted.items() if present.get(name) != _node(disk)]
-        self._check_leaving(guest, leaving)
+        nics = await hotnics.plan_nics(guest, started, spec)
+        self._check_leaving(guest, [*leaving, *nics.leaving])
         plan = await hotplug.plan_forwards(guest, started, rules_of(spec))
-        if words := find_unusable(plan.to_probe):
+        if words := find_unusable(plan.to_probe | nics.rules(spec)):
             raise self._fault("change", Cause.CONFLICT, words)
         if self.guest is not guest:  # it ended meanwhile
             self._change(spec=spec)
@@ -234,14 +241,15 @@ class Server:
         attachments = self._host.attachments(self.server_id, coming)
         both = replace(started, disks=(*started.disks, *[disk for disk in coming if disk not in started.disks]))
         self._change(spec=spec, started=both)
+        await hotnics.change_nics(guest, nics, isolated=started.isolated)
         for name in leaving:
             await hotplug.unplug(guest, name)
         await hotplug.drop_unused_nodes(guest)
         for attachment in attachments:
             await hotplug.plug(guest, attachment)
         if self.guest is guest:
-            self._change(started=replace(started, disks=spec.disks))
-        await hotplug.apply_forwards(guest, started, plan)
+            self._change(started=replace(started, disks=spec.disks, nics=nics.afterwards))
+        await hotplug.apply_forwards(guest, hotnics.united(started.nics, nics.afterwards), plan)
 
     def _check_known(self) -> None:
         if self._is_removed:  # while the caller waited for its turn

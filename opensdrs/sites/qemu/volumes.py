@@ -15,7 +15,7 @@ from opensdrs.sites.model import Mode, VolumeReport, VolumeSpec
 from opensdrs.sites.qemu.attach import AttachPoint
 from opensdrs.sites.qemu.background import end_tasks, start_task
 from opensdrs.sites.qemu.graph import VolumeGraph
-from opensdrs.sites.qemu.images import allocated_bytes, create_volume_file
+from opensdrs.sites.qemu.images import allocated_bytes, create_volume_file, reserve_space
 from opensdrs.sites.qemu.overlay import OverlayGraph
 from opensdrs.sites.qemu.qmp import Event
 from opensdrs.sites.qemu.settings import QemuSiteSettings, check_id
@@ -185,6 +185,11 @@ class Volumes:
         if volume_id not in self._graphs:
             self._graphs[volume_id] = self._make_graph(record)
         return self._graphs[volume_id]
+
+    async def reserve_space(self, volume_id: VolumeId) -> None:
+        """Make sure that a replica never lacks space. Raises: SiteFault NO_SPACE."""
+        record = self._state.get_volume(volume_id)
+        await asyncio.to_thread(reserve_space, self._site, self.files_of(record)[0], record.size_bytes)
 
     def files_of(self, record: VolumeRecord) -> list[Path]:
         """Return where a volume's data lies; for a snapshot its overlay, then what its source kept for it."""
