@@ -6,13 +6,13 @@ from typing import Any
 import msgspec
 from litestar import Litestar, Request, Response
 from litestar.handlers import HTTPRouteHandler
-from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.types import ControllerRouterHandler
 
-from opensdrs.api import drills, errors, groups, instances, pairs, project
+from opensdrs.api import drills, errors, groups, instances, pairs, project, tags
 from opensdrs.api.auth import Authenticator, Gate
 from opensdrs.api.call import Call, Endpoint
+from opensdrs.api.openapi import openapi_handlers
+from opensdrs.api.options import options_handlers
 from opensdrs.api.query import Query
 from opensdrs.api.request_id import add_request_id
 from opensdrs.api.routes import ROUTES, Route
@@ -28,6 +28,7 @@ ENDPOINTS: dict[str, Endpoint] = {
     **instances.ENDPOINTS,
     **pairs.ENDPOINTS,
     **drills.ENDPOINTS,
+    **tags.ENDPOINTS,
 }
 
 
@@ -39,19 +40,19 @@ def build_app(
 ) -> Litestar:
     """Build the application. `extra_routers` (identity, infrastructure, health) pass the same gate and renderer."""
     chosen = settings or ApiSettings()
+    handlers = [
+        *version_handlers(chosen),
+        *openapi_handlers(),
+        *(_handler(route, ENDPOINTS[route.operation], services, chosen) for route in ROUTES),
+        *extra_routers,
+    ]
     return Litestar(
-        route_handlers=[
-            *version_handlers(chosen),
-            *(_handler(route, ENDPOINTS[route.operation], services, chosen) for route in ROUTES),
-            *extra_routers,
-        ],
+        route_handlers=[*options_handlers(handlers), *handlers],
         middleware=[Gate(authenticator, check_policy, chosen.max_body_bytes)],
         exception_handlers=errors.handlers(chosen),
         before_send=[add_request_id],
         request_max_body_size=chosen.max_body_bytes,
-        openapi_config=OpenAPIConfig(
-            title="OpenSDRS", version="v1", path="/openapi", render_plugins=[JsonRenderPlugin()]
-        ),
+        openapi_config=None,
         logging_config=None,
     )
 

@@ -1,7 +1,7 @@
 """The gate before every route: read the body within its limit, find out who calls, whether they may.
 
-Order of refusals: 413 too large, 401 who, SDRS.0001 wrong project, 403 SDRS.0005 may not. Handlers find the caller as
-`request.user`; the operation that the policy judges is the handler's `opt["operation"]`.
+Order of refusals: 413 too large, 401 who, SDRS.0001 wrong project (0002: none), 403 SDRS.0003 - 0005 may not.
+Handlers find the caller as `request.user`; the operation that the policy judges is the handler's `opt["operation"]`.
 """
 
 from collections.abc import Callable, Mapping
@@ -29,7 +29,7 @@ class Authenticator(Protocol):
 
 
 class Gate(ASGIMiddleware):
-    """See the module. `check_policy` raises SDRS.0005."""
+    """See the module. `check_policy` raises SDRS.0003, 0004, 0005."""
 
     scopes = (ScopeType.HTTP,)
 
@@ -56,6 +56,12 @@ class Gate(ASGIMiddleware):
 
     def _check(self, request: dict[str, Any], caller: Caller) -> None:
         project_id = request["path_params"].get("project_id")
+        if project_id is not None and not caller.project_id:
+            raise refused(
+                "SDRS.0002",
+                "the token is for no project",
+                remedy="Ask for a token with the scope of the project in the path.",
+            )
         if project_id is not None and project_id != caller.project_id:
             raise refused(
                 "SDRS.0001",

@@ -1,7 +1,7 @@
 """Request bodies: strict JSON to the structs of `services.requests`, and the code for what is wrong with a field.
 
-Missing or wrongly typed: the code of the field, else SDRS.0201 (MATRIX A7). Unknown fields are ignored; a key that
-stands twice is refused, because nobody can tell which one was meant.
+Missing or wrongly typed: the code of the field, with its parent's name where that matters, else SDRS.0201 (MATRIX A7).
+Unknown fields are ignored; a key that stands twice is refused, because nobody can tell which one was meant.
 """
 
 import json
@@ -34,12 +34,37 @@ _FIELD_CODES: Mapping[str, str] = {
     "dedicated_host_id": "SDRS.0227",
     "tenancy": "SDRS.0228",
     "flavorRef": "SDRS.1353",
+    "production_flavorRef": "SDRS.1356",
+    "dr_flavorRef": "SDRS.1353",
+    "production_dedicated_host_id": "SDRS.0227",
+    "dr_dedicated_host_id": "SDRS.0227",
+    "subnet_id": "SDRS.1335",
+    "ip_address": "SDRS.0219",
+    "nic_id": "SDRS.0223",
+    "name_prefix": "SDRS.0202",
+    "servers.server_id": "SDRS.1360",
+    "protected_instances.id": "SDRS.0208",
+    "key": "SDRS.2204",
+    "value": "SDRS.2207",
+    "values": "SDRS.2207",
+    "matches.key": "SDRS.2214",
+    "matches.value": "SDRS.2217",
+    "limit": "SDRS.2220",
+    "replication_model": "SDRS.0224",
+    "offset": "SDRS.0222",
+}
+_NULL_CODES: Mapping[str, str] = {
     "key": "SDRS.2205",
     "value": "SDRS.2208",
+    "values": "SDRS.2208",
+    "matches.key": "SDRS.2213",
+    "matches.value": "SDRS.2216",
 }
-_MISSING_CODES: Mapping[str, str] = {**_FIELD_CODES, "volume_id": "SDRS.1803"}  # MATRIX A6
+_MISSING_CODES: Mapping[str, str] = {**_FIELD_CODES, **_NULL_CODES, "volume_id": "SDRS.1803"}  # MATRIX A6
 _MISSING = re.compile(r"missing required field `(\w+)`")
-_WRONG = re.compile(r"at `\$(?:[^`]*\.)?(\w+)(?:\[\.\.\.\])*`")
+_PATH = re.compile(r"at `\$([^`]*)`")
+_INDEX = re.compile(r"\[[^\]]*\]")
+_IS_NULL = "got `null`"
 
 
 def parse(body: bytes, max_depth: int) -> dict[str, Any]:
@@ -108,9 +133,20 @@ def convert(inner: Mapping[str, Any], kind: type[T]) -> T:
     except msgspec.ValidationError as error:
         text = str(error)
     if missing := _MISSING.search(text):
-        raise refused(_MISSING_CODES.get(missing[1], "SDRS.0201"), f"{missing[1]} is missing")
-    wrong = _WRONG.search(text)
-    raise refused(_FIELD_CODES.get(wrong[1], "SDRS.0201") if wrong else "SDRS.0201", text)
+        raise refused(_code(_MISSING_CODES, [*_path(text), missing[1]]), f"{missing[1]} is missing")
+    codes = {**_FIELD_CODES, **_NULL_CODES} if _IS_NULL in text else _FIELD_CODES
+    raise refused(_code(codes, _path(text)), text)
+
+
+def _path(text: str) -> list[str]:
+    """Return the names of the fields down to the one that an error is about."""
+    found = _PATH.search(text)
+    return [name for name in _INDEX.sub("", found[1]).split(".") if name] if found else []
+
+
+def _code(codes: Mapping[str, str], path: list[str]) -> str:
+    """Return the code of a field: by its name below its parent's, else by its name alone, else SDRS.0201."""
+    return codes.get(".".join(path[-2:])) or codes.get("".join(path[-1:])) or "SDRS.0201"
 
 
 def _refuse(detail: str) -> NoReturn:

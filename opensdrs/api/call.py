@@ -34,6 +34,10 @@ class Call:
         """Return the object under `wrapper`. Raises: SDRS.0201 or the code of the wrong field."""
         return read(self.document(), wrapper, kind)
 
+    def read_whole(self, kind: type[T]) -> T:
+        """Return the body itself. Raises: SDRS.0201 or the code of the wrong field."""
+        return convert(self.document(), kind)
+
     def read_name(self, wrapper: str) -> str:
         """Return the new name of a renaming. Raises: SDRS.0201, SDRS.0202."""
         return self.read(wrapper, Named).name

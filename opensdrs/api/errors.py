@@ -19,7 +19,7 @@ from opensdrs.domain.errors import ErrorKind, Refused, SiteFault, kind
 _LOG = logging.getLogger("opensdrs.api")
 _NOT_FOUND = frozenset({"SDRS.1013", "SDRS.1320", "SDRS.1608", "SDRS.1902"})
 # Where the catalogue's status is not what the answer has: MATRIX A12, A13.
-_STATUS: Mapping[str, int] = {"SDRS.0005": 403, "SDRS.0408": 404}
+_STATUS: Mapping[str, int] = {"SDRS.0003": 403, "SDRS.0004": 403, "SDRS.0005": 403, "SDRS.0408": 404}
 _BY_STATUS: Mapping[int, str] = {401: "APIGW.0301", 404: "APIGW.0101", 405: "APIGW.0106", 413: "APIGW.0201"}
 
 AnyRequest = Request[Any, Any, Any]

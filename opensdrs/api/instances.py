@@ -6,7 +6,16 @@ from opensdrs.api import views
 from opensdrs.api.call import Call, Endpoint, job_answer
 from opensdrs.api.query import read_filter
 from opensdrs.domain.ids import InstanceId, PairId
-from opensdrs.services.requests import InstanceDeletion, NewInstance, PairAttach
+from opensdrs.services.requests import (
+    InstanceDeletion,
+    InstancesDeletion,
+    NewInstance,
+    NewInstances,
+    NewNic,
+    NicDeletion,
+    PairAttach,
+    Resize,
+)
 
 
 def _id(call: Call) -> InstanceId:
@@ -34,7 +43,17 @@ async def _rename(call: Call) -> Any:
 
 async def _delete(call: Call) -> Any:
     wanted = call.read_optional(None, InstanceDeletion)
-    return job_answer(await call.services.instances.delete(call.caller, _id(call), wanted))
+    return job_answer(await call.services.instance_deletion.delete(call.caller, _id(call), wanted))
+
+
+async def _create_batch(call: Call) -> Any:
+    wanted = call.read("protected_instances", NewInstances)
+    return job_answer(await call.services.instance_creation.create_batch(call.caller, wanted))
+
+
+async def _delete_batch(call: Call) -> Any:
+    wanted = call.read_whole(InstancesDeletion)
+    return job_answer(await call.services.instance_deletion.delete_batch(call.caller, wanted))
 
 
 async def _attach(call: Call) -> Any:
@@ -47,12 +66,29 @@ async def _detach(call: Call) -> Any:
     return job_answer(await call.services.attachments.detach(call.caller, _id(call), pair_id))
 
 
+async def _add_nic(call: Call) -> Any:
+    return job_answer(await call.services.nics.add(call.caller, _id(call), call.read_whole(NewNic)))
+
+
+async def _delete_nic(call: Call) -> Any:
+    return job_answer(await call.services.nics.delete(call.caller, _id(call), call.read_whole(NicDeletion)))
+
+
+async def _resize(call: Call) -> Any:
+    return job_answer(await call.services.resizing.resize(call.caller, _id(call), call.read("resize", Resize)))
+
+
 ENDPOINTS: dict[str, Endpoint] = {
     "create_instance": _create,
+    "create_instances": _create_batch,
+    "delete_instances": _delete_batch,
     "list_instances": _list,
     "show_instance": _show,
     "rename_instance": _rename,
     "delete_instance": _delete,
     "attach_pair": _attach,
     "detach_pair": _detach,
+    "add_nic": _add_nic,
+    "delete_nic": _delete_nic,
+    "resize_instance": _resize,
 }

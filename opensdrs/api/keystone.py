@@ -63,7 +63,9 @@ class _Scope(msgspec.Struct, kw_only=True):
     domain: _Named | None = None
 
 
-class _Auth(msgspec.Struct, kw_only=True):
+class Auth(msgspec.Struct, kw_only=True):
+    """Who logs in, how, and for which project."""
+
     identity: _Identity
     scope: _Scope | str | None = None
 
@@ -207,9 +209,9 @@ class _Keystone:
         ]
 
 
-def _read_auth(body: bytes) -> _Auth:
+def _read_auth(body: bytes) -> Auth:
     try:
-        return msgspec.convert(parse(body, _MAX_JSON_DEPTH).get("auth", {}), _Auth, strict=True)
+        return msgspec.convert(parse(body, _MAX_JSON_DEPTH).get("auth", {}), Auth, strict=True)
     except msgspec.ValidationError as error:
         # The text names the field and its type, never a value: passwords stay out of answers and logs.
         raise refused("OPENSDRS.0400", f"auth: {error}") from None

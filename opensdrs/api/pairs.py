@@ -3,10 +3,14 @@
 from typing import Any
 
 from opensdrs.api import views
+from opensdrs.api.bodies import read
 from opensdrs.api.call import Call, Endpoint, job_answer
 from opensdrs.api.query import read_filter
+from opensdrs.domain.errors import refused
 from opensdrs.domain.ids import PairId
-from opensdrs.services.requests import NewPair, PairDeletion
+from opensdrs.services.requests import Extension, NewPair, PairDeletion
+
+_EXTEND = "extend-replication"
 
 
 def _id(call: Call) -> PairId:
@@ -36,10 +40,20 @@ async def _delete(call: Call) -> Any:
     return job_answer(await call.services.pairs.delete(call.caller, _id(call), wanted))
 
 
+async def _operate(call: Call) -> Any:
+    """Raises: SDRS.0206 unless the body names the one known action (MATRIX A8)."""
+    document = call.document()
+    if list(document) != [_EXTEND]:
+        raise refused("SDRS.0206", f"the body names {_EXTEND} and nothing else")
+    wanted = read(document, _EXTEND, Extension)
+    return job_answer(await call.services.extension.extend(call.caller, _id(call), wanted))
+
+
 ENDPOINTS: dict[str, Endpoint] = {
     "create_pair": _create,
     "list_pairs": _list,
     "show_pair": _show,
     "rename_pair": _rename,
     "delete_pair": _delete,
+    "extend_pair": _operate,
 }

@@ -1,10 +1,10 @@
-"""Endpoints of jobs, domains, quotas and the task centre. Source: 5.1, 5.3, 5.9, 5.10."""
+"""Endpoints of jobs, domains, quotas, RPO statistics and the task centre. Source: 5.1, 5.3, 5.9, 5.10."""
 
 from typing import Any
 
 from opensdrs.api import views
 from opensdrs.api.call import Call, Endpoint
-from opensdrs.api.query import read_failure_filter
+from opensdrs.api.query import read_failure_filter, read_rpo_filter
 from opensdrs.domain.ids import GroupId, JobId
 
 
@@ -18,6 +18,11 @@ async def _list_domains(call: Call) -> Any:
 
 async def _list_quotas(call: Call) -> Any:
     return {"quotas": {"resources": [views.quota(view) for view in await call.services.quotas.list(call.caller)]}}
+
+
+async def _list_rpo(call: Call) -> Any:
+    page, count = await call.services.rpo.list(call.caller, read_rpo_filter(call.query))
+    return {"count": count, "resource_rpo_statistics": [views.rpo_point(point) for point in page]}
 
 
 async def _list_failures(call: Call) -> Any:
@@ -41,6 +46,7 @@ ENDPOINTS: dict[str, Endpoint] = {
     "show_job": _show_job,
     "list_domains": _list_domains,
     "list_quotas": _list_quotas,
+    "list_rpo_statistics": _list_rpo,
     "list_failures": _list_failures,
     "dismiss_failure": _dismiss,
     "dismiss_group_failures": _dismiss_groups,

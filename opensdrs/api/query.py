@@ -1,11 +1,13 @@
 """Query strings to filters. List parameters come in five dialects (MATRIX B6); limits and offsets: MATRIX A16, A17."""
 
 import re
+from datetime import UTC, datetime
 from urllib.parse import parse_qs
 
 from opensdrs.domain.errors import refused
 from opensdrs.domain.ids import GroupId, InstanceId, VolumeId, VpcId, is_id_shaped
-from opensdrs.services.requests import FailureFilter, Filter
+from opensdrs.services.requests import FailureFilter, Filter, RpoFilter
+from opensdrs.services.rpo import COUNTS
 
 _MAX_LIMIT = 1000
 _MAX_OFFSET = 2**31
@@ -56,6 +58,17 @@ class Query:
         """Raises: SDRS.0222."""
         return min(self._number("offset", "SDRS.0222", 0), _MAX_OFFSET)
 
+    def time(self, name: str) -> float | None:
+        """Return a time like `2019-04-01 12:00:00.000`, UTC, as seconds since the Unix epoch. Raises: SDRS.0201."""
+        value = self.text(name)
+        if value is None:
+            return None
+        try:
+            time = datetime.fromisoformat(value)
+            return (time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()
+        except (ValueError, OverflowError) as error:
+            raise refused("SDRS.0201", f"{name} is not like 2019-04-01 12:00:00.000") from error
+
     def _number(self, name: str, code: str, default: int) -> int:
         value = self.text(name)
         if value is None:
@@ -93,6 +106,17 @@ def read_filter(query: Query) -> Filter:
         volume_id=VolumeId(volume_id) if volume_id else None,
         drill_vpc_id=VpcId(drill_vpc_id) if drill_vpc_id else None,
     )
+
+
+def read_rpo_filter(query: Query) -> RpoFilter:
+    """Return which part of the history is wanted; of pairs unless said. Raises: SDRS.0201, 0221, 0222."""
+    resource_type = query.text("resource_type") or "replication"
+    if resource_type not in COUNTS:
+        raise refused("SDRS.0201", f"resource_type is one of {', '.join(COUNTS)}")
+    start, end = query.time("start_time"), query.time("end_time")
+    if start is not None and end is not None and start > end:
+        raise refused("SDRS.0201", "start_time is after end_time")
+    return RpoFilter(resource_type=resource_type, limit=query.limit(), offset=query.offset(), start=start, end=end)
 
 
 def read_failure_filter(query: Query) -> FailureFilter:

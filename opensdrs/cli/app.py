@@ -9,6 +9,8 @@ import click
 import httpx
 from click.shell_completion import get_completion_class
 
+from opensdrs.cli.batch_commands import add_batch_commands
+from opensdrs.cli.change_commands import add_change_commands
 from opensdrs.cli.client import ApiError, JobFailed, JobTimeout, Unreachable
 from opensdrs.cli.generated import add_groups
 from opensdrs.cli.infra_commands import add_infra_commands
@@ -17,6 +19,7 @@ from opensdrs.cli.output import Output
 from opensdrs.cli.sdrs_commands import add_sdrs_commands
 from opensdrs.cli.session import NotFound, Session
 from opensdrs.cli.settings import SettingsError
+from opensdrs.cli.tag_commands import add_tag_commands
 
 _REFUSED, _MISUSED, _INTERRUPTED = 1, 2, 130
 
@@ -58,6 +61,9 @@ def show_completion(shell: str) -> None:
 _groups = add_groups(cli)
 add_infra_commands(cli, _groups)
 add_sdrs_commands(cli, _groups)
+add_tag_commands(cli)
+add_batch_commands(cli, _groups)
+add_change_commands(_groups)
 
 
 def run(arguments: Sequence[str], transport: httpx.BaseTransport | None = None, *, root: click.Group = cli) -> int:

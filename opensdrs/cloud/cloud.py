@@ -8,6 +8,7 @@ from opensdrs.cloud.attachments import Attachments
 from opensdrs.cloud.catalog import Catalog
 from opensdrs.cloud.eips import EipPool, Eips
 from opensdrs.cloud.networks import Networks
+from opensdrs.cloud.quotas import QuotaRows
 from opensdrs.cloud.reach import Sites
 from opensdrs.cloud.servers import Servers
 from opensdrs.cloud.views import ServerView, server_views
@@ -32,6 +33,7 @@ class Cloud:
         self.networks = Networks(database)
         self.eips = Eips(database, sites, eip_pool or EipPool())
         self.catalog = Catalog(database, sites)
+        self.quotas = QuotaRows(database)
 
     async def get(self, kind: type[Row], row_id: str, scope: Scope) -> Row:
         """Return a row that the scope sees. Raises: OPENSDRS.0404."""

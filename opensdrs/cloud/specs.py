@@ -41,6 +41,7 @@ async def _nic(connection: Connection, port: Port) -> NicSpec:
         cidr=subnet.cidr,
         gateway=subnet.gateway_ip,
         forwards=tuple(Forward(address=eip.address, port=eip.port, guest_port=eip.guest_port) for eip in addresses),
+        position=port.position,
     )
 
 

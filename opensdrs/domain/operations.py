@@ -38,8 +38,12 @@ class JobType(StrEnum):
     DELETE_INSTANCE = "deleteProtectedInstanceNoCG"
     ATTACH_PAIR = "attachReplicationPairNew"
     DETACH_PAIR = "detachReplicationPairNew"
+    ADD_NIC = "addNicNew"
+    DELETE_NIC = "deleteNicNew"
+    RESIZE_INSTANCE = "resizeProtectedInstanceNew"
     CREATE_PAIR = "createReplicationPairNoCG"
     DELETE_PAIR = "deleteReplicationPairNoCG"
+    EXTEND_PAIR = "expandReplicationPairNew"
     CREATE_DRILL = "createDisasterRecoveryDrill"
     DELETE_DRILL = "deleteDisasterRecoveryDrill"
 
@@ -51,6 +55,8 @@ class FailureStatus(StrEnum):
     DELETE = "deleteFail"
     ATTACH = "attachFail"
     DETACH = "detachFail"
+    EXPAND = "expandFail"
+    RESIZE = "resizeFail"
     START = "startFail"
     STOP = "stopFail"
     REVERSE = "reverseFail"
@@ -62,7 +68,8 @@ class FailureStatus(StrEnum):
 class Operation:
     """One row: `action` on `resource` moves allowed -> pending -> done, or -> failed.
 
-    `done is None` means the row disappears. `refusal` is the code for a wrong status, `failure` the code of a job
+    `done is None` means the row disappears. Where `failed` equals `done`, a failure leaves the resource as it was (A.3
+    has no failed status for NICs). `refusal` is the code for a wrong status, `failure` the code of a job
     that failed without a better one.
     """
 
@@ -136,6 +143,12 @@ OPERATIONS: tuple[Operation, ...] = (
         "SDRS.1328", "SDRS.1350"),
     _op(_INSTANCE, "delete", _J.DELETE_INSTANCE, _INSTANCE_REST | {I.ERROR}, I.DELETING, None, I.ERROR_DELETING,
         _F.DELETE, "SDRS.1301", "SDRS.1351"),
+    _op(_INSTANCE, "add-nic", _J.ADD_NIC, {I.AVAILABLE, I.PROTECTED}, I.NIC_CREATING, I.AVAILABLE, I.AVAILABLE,
+        _F.ATTACH, "SDRS.1327", "SDRS.1312"),
+    _op(_INSTANCE, "delete-nic", _J.DELETE_NIC, {I.AVAILABLE, I.PROTECTED}, I.NIC_DELETING, I.AVAILABLE, I.AVAILABLE,
+        _F.DETACH, "SDRS.1327", "SDRS.1313"),
+    _op(_INSTANCE, "resize", _J.RESIZE_INSTANCE, {I.AVAILABLE, I.PROTECTED, I.ERROR_RESIZING},
+        I.RESIZING, I.AVAILABLE, I.ERROR_RESIZING, _F.RESIZE, "SDRS.1328", "SDRS.1329"),
     _op(_PAIR, "create", _J.CREATE_PAIR, (), P.CREATING, P.AVAILABLE, P.ERROR, _F.CREATE, "SDRS.1601", "SDRS.1609"),
     _op(_PAIR, "delete", _J.DELETE_PAIR, _PAIR_REST | {P.ERROR, P.ERROR_ATTACHING, P.ERROR_DETACHING},
         P.DELETING, None, P.ERROR_DELETING, _F.DELETE, "SDRS.1601", "SDRS.1607"),
@@ -143,6 +156,8 @@ OPERATIONS: tuple[Operation, ...] = (
         P.ATTACHING, P.AVAILABLE, P.ERROR_ATTACHING, _F.ATTACH, "SDRS.1601", "SDRS.1821"),
     _op(_PAIR, "detach", _J.DETACH_PAIR, _PAIR_REST | {P.ERROR_ATTACHING, P.ERROR_DETACHING},
         P.DETACHING, P.AVAILABLE, P.ERROR_DETACHING, _F.DETACH, "SDRS.1601", "SDRS.1822"),
+    _op(_PAIR, "extend", _J.EXTEND_PAIR, {P.AVAILABLE, P.PROTECTED, P.ERROR_EXTENDING},
+        P.EXTENDING, P.AVAILABLE, P.ERROR_EXTENDING, _F.EXPAND, "SDRS.1601", "SDRS.1820"),
     _op(_DRILL, "create", _J.CREATE_DRILL, (), D.CREATING, D.AVAILABLE, D.ERROR, _F.CREATE, "SDRS.1913", "SDRS.1922"),
     _op(_DRILL, "delete", _J.DELETE_DRILL, {D.AVAILABLE, D.ERROR, D.ERROR_DELETING},
         D.DELETING, None, D.ERROR_DELETING, _F.DELETE, "SDRS.1913", "SDRS.1923"),
@@ -155,12 +170,16 @@ GROUP_STATUSES_FOR: dict[JobType, frozenset[str]] = {
     JobType.CREATE_INSTANCE: frozenset({G.AVAILABLE, G.PROTECTED}),
     JobType.DELETE_INSTANCE: frozenset(row for row in G) - {
         G.CREATING, G.DELETING, G.STARTING, G.REPROTECTING, G.STOPPING, G.REVERSING, G.FAILING_OVER},
+    JobType.ADD_NIC: frozenset({G.AVAILABLE, G.PROTECTED}),
+    JobType.DELETE_NIC: frozenset({G.AVAILABLE, G.PROTECTED}),
+    JobType.RESIZE_INSTANCE: frozenset({G.AVAILABLE, G.PROTECTED}),
     JobType.CREATE_PAIR: frozenset({G.AVAILABLE, G.PROTECTED}),
     JobType.DELETE_PAIR: frozenset({G.AVAILABLE, G.PROTECTED, G.FAILED_OVER, G.ERROR_STARTING, G.ERROR_STOPPING,
         G.ERROR_REVERSING, G.ERROR_FAILING_OVER, G.ERROR_DELETING, G.ERROR_REPROTECTING}),
     JobType.ATTACH_PAIR: frozenset({G.AVAILABLE, G.PROTECTED}),
     JobType.DETACH_PAIR: frozenset({G.AVAILABLE, G.PROTECTED, G.FAILED_OVER, G.ERROR_STARTING, G.ERROR_STOPPING,
         G.ERROR_REVERSING, G.ERROR_FAILING_OVER}),
+    JobType.EXTEND_PAIR: frozenset({G.AVAILABLE, G.PROTECTED}),
     JobType.CREATE_DRILL: frozenset({G.AVAILABLE, G.PROTECTED, G.FAILED_OVER, G.ERROR_STARTING, G.ERROR_STOPPING,
         G.ERROR_REVERSING, G.ERROR_REPROTECTING, G.ERROR_FAILING_OVER}),
     JobType.DELETE_DRILL: frozenset(G) - {G.CREATING},

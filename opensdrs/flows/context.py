@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from opensdrs.domain.errors import refused
 from opensdrs.domain.ids import GroupId, JobId, SiteName
 from opensdrs.domain.model import Group, Instance, Job, Pair, PairAttachment
 from opensdrs.domain.statuses import PairStatus, Station
@@ -62,7 +63,7 @@ class Picture:
 
 
 async def look(connection: Connection, group_id: GroupId) -> Picture:
-    """Load the picture of a group. Raises: KeyError."""
+    """Load the picture of a group. Raises: RowMissing."""
     group = await rows.get(connection, Group, group_id)
     members = await rows.select(connection, Instance, SYSTEM, instances.c.group_id == group_id)
     attached = (
@@ -84,13 +85,20 @@ async def look(connection: Connection, group_id: GroupId) -> Picture:
     )
 
 
+class Configured(dict[SiteName, Site]):
+    """The sites by name. Raises: SDRS.0012 for one that a group names and the configuration does not."""
+
+    def __missing__(self, name: SiteName) -> Site:
+        raise refused("SDRS.0012", f"site {name} is not configured", remedy="Ask the operator to configure it again.")
+
+
 class Context:
     """A job at work. Rows are read anew by every step: a step may run again much later."""
 
     def __init__(self, job: Job, database: Database, sites: Mapping[SiteName, Site]) -> None:
         self.job = job
         self.database = database
-        self.sites = sites
+        self.sites: Mapping[SiteName, Site] = Configured(sites)
 
     @property
     def group_id(self) -> GroupId:
@@ -102,9 +110,12 @@ class Context:
         return self.job.params[name]
 
     async def picture(self) -> Picture:
-        """Look at the group now."""
-        async with self.database.read() as connection:
-            return await look(connection, self.group_id)
+        """Look at the group now. Raises: SDRS.0403."""
+        try:
+            async with self.database.read() as connection:
+                return await look(connection, self.group_id)
+        except rows.RowMissing as error:
+            raise refused("SDRS.0403", f"{error}") from error
 
     def site(self, name: SiteName) -> Site:
         """Return a site's driver."""

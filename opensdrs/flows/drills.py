@@ -12,7 +12,8 @@ from opensdrs.domain.model import Drill, DrillServer, Group
 from opensdrs.domain.operations import JobType
 from opensdrs.domain.statuses import GroupStatus
 from opensdrs.flows.context import Context, Picture
-from opensdrs.flows.servers import ensure_removed, ensure_running, living
+from opensdrs.flows.drill_records import check_records
+from opensdrs.flows.servers import ensure_removed, ensure_running, ensure_server, ensure_stopped, living
 from opensdrs.flows.settle import settle_resource
 from opensdrs.jobs.flow import Failure, Flow, Step
 from opensdrs.jobs.together import together
@@ -83,19 +84,40 @@ async def _running(site: Site, server_ids: list[ServerId]) -> list[ServerId]:
     return [report.server_id for report in reports if report.state is ServerState.RUNNING]
 
 
+async def create_drill_servers(context: Context) -> None:
+    """The site knows the drill's servers, with their copies and their addresses."""
+    await check_records(context)
+    await together(ensure_server(context, server.id) for server in await _servers_of(context))
+
+
 async def start_drill_servers(context: Context) -> None:
     """The drill's servers run, cut off from every network."""
     await together(ensure_running(context, server.id) for server in await _servers_of(context))
 
 
-async def remove_drill(context: Context) -> None:
-    """The drill's servers and disks are gone from the site."""
+async def stop_drill_servers(context: Context) -> None:
+    """The drill's servers do not run."""
+    await together(ensure_stopped(context, server.id) for server in await _servers_of(context))
+
+
+async def remove_drill_servers(context: Context) -> None:
+    """The drill's servers are gone from the site."""
+    await together(ensure_removed(context, server.id) for server in await _servers_of(context))
+
+
+async def remove_drill_disks(context: Context) -> None:
+    """The drill's copies are gone from the site."""
     site = await _dr_site_of(context)
-    for server in await _servers_of(context):
-        await ensure_removed(context, server.id)
     async with context.database.read() as connection:
         its_volumes = await rows.select(connection, Volume, SYSTEM, volumes.c.managed_by == context.job.resource_id)
     await together(site.ensure_volume_absent(volume.id) for volume in its_volumes)
+
+
+async def remove_drill(context: Context) -> None:
+    """The drill's servers and disks are gone from the site."""
+    await stop_drill_servers(context)
+    await remove_drill_servers(context)
+    await remove_drill_disks(context)
 
 
 async def _remove_rows(context: Context) -> None:
@@ -132,13 +154,25 @@ async def settle_deleted(context: Context, failure: Failure | None) -> None:
 CREATE_DRILL = Flow(
     job_type=JobType.CREATE_DRILL,
     steps=(
-        Step("copy-disks", copy_disks, 60.0, undo=remove_drill),
+        Step(
+            "copy-disks",
+            copy_disks,
+            60.0,
+            undo=remove_drill,
+            failure="SDRS.1905",
+            failures={Cause.NOT_FOUND: "SDRS.1904"},
+        ),
+        Step("create-drill-servers", create_drill_servers, 60.0, failure="SDRS.1306"),
         Step("start-drill-servers", start_drill_servers, 60.0),
     ),
     settle=settle_created,
 )
 DELETE_DRILL = Flow(
     job_type=JobType.DELETE_DRILL,
-    steps=(Step("remove-drill", remove_drill, 60.0),),
+    steps=(
+        Step("stop-drill-servers", stop_drill_servers, 60.0, failure="SDRS.1308"),
+        Step("delete-drill-servers", remove_drill_servers, 60.0, failure="SDRS.1307"),
+        Step("delete-drill-disks", remove_drill_disks, 60.0, failure="SDRS.1906"),
+    ),
     settle=settle_deleted,
 )

@@ -5,6 +5,7 @@ Source: API reference 5.5.1, 5.5.2, 5.5.11, 5.5.12; MATRIX B21, B22.
 
 import sqlalchemy as sa
 
+from opensdrs.domain.errors import Cause
 from opensdrs.domain.ids import PairId, ServerId
 from opensdrs.domain.infrastructure import Attachment, Eip, Port, Server, ServerStatus, Volume, VolumeStatus
 from opensdrs.domain.model import Instance, Pair, PairAttachment, Tag
@@ -12,7 +13,7 @@ from opensdrs.domain.operations import JobType
 from opensdrs.domain.statuses import GroupStatus, InstanceStatus, PairStatus
 from opensdrs.flows.context import Context, Picture
 from opensdrs.flows.pairs import ensure_dr_volume, join_group
-from opensdrs.flows.servers import ensure_removed, ensure_server
+from opensdrs.flows.servers import ensure_removed, ensure_server, ensure_stopped
 from opensdrs.flows.settle import REST_OF_INSTANCE, REST_OF_PAIR, settle_resources
 from opensdrs.jobs.flow import Failure, Flow, Step
 from opensdrs.jobs.together import together
@@ -101,6 +102,28 @@ async def forget_created(context: Context) -> None:
             await rows.move(connection, Server, server_id, {ServerStatus.SHUTOFF}, ServerStatus.ERROR)
 
 
+async def release_eips(context: Context) -> None:
+    """Elastic IPs that shall be deleted are gone; a DR server that runs stops listening there."""
+    if not context.param("delete_target_eip"):
+        return
+    picture = await context.picture()
+    for instance in _instances(context, picture):
+        server_id = instance.target_server_id
+        its_ports = sa.select(ports.c.id).where(ports.c.server_id == server_id)
+        async with context.database.write() as connection:
+            await rows.delete_where(connection, Eip, eips.c.port_id.in_(its_ports))
+            server = await rows.find(connection, Server, server_id, SYSTEM)
+        if server is not None and server.status is ServerStatus.ACTIVE:
+            await ensure_server(context, server_id)
+
+
+async def stop_dr_servers(context: Context) -> None:
+    """DR servers that shall be deleted do not run."""
+    if context.param("delete_target_server"):
+        picture = await context.picture()
+        await together(ensure_stopped(context, instance.target_server_id) for instance in _instances(context, picture))
+
+
 async def remove_dr_servers(context: Context) -> None:
     """DR servers that shall be deleted are gone from their site."""
     if context.param("delete_target_server"):
@@ -125,8 +148,6 @@ async def _release(context: Context, connection: Connection, instance: Instance)
     await rows.delete(connection, Instance, [instance.id])
     server_id = instance.target_server_id
     its_ports = sa.select(ports.c.id).where(ports.c.server_id == server_id)
-    if context.param("delete_target_eip"):
-        await rows.delete_where(connection, Eip, eips.c.port_id.in_(its_ports))
     if not context.param("delete_target_server"):
         await rows.update(connection, Server, server_id, managed_by=None)
         return
@@ -143,14 +164,25 @@ async def _release(context: Context, connection: Connection, instance: Instance)
 CREATE_INSTANCE = Flow(
     job_type=JobType.CREATE_INSTANCE,
     steps=(
-        Step("create-dr-disks", ensure_dr_volumes, 120.0, undo=forget_created),
-        Step("create-dr-server", ensure_dr_servers, 60.0),
+        Step(
+            "create-dr-disks",
+            ensure_dr_volumes,
+            120.0,
+            undo=forget_created,
+            failure="SDRS.1812",
+            failures={Cause.CONFLICT: "SDRS.1814"},
+        ),
+        Step("create-dr-server", ensure_dr_servers, 60.0, failure="SDRS.1306"),
         Step("synchronise", ensure_pairs_protected, None, is_pivot=True),
     ),
     settle=settle_created,
 )
 DELETE_INSTANCE = Flow(
     job_type=JobType.DELETE_INSTANCE,
-    steps=(Step("delete-dr-server", remove_dr_servers, 60.0),),
+    steps=(
+        Step("release-eips", release_eips, 60.0, failure="SDRS.1331"),
+        Step("stop-dr-servers", stop_dr_servers, 60.0, failure="SDRS.1308"),
+        Step("delete-dr-server", remove_dr_servers, 60.0, failure="SDRS.1307"),
+    ),
     settle=settle_deleted,
 )

@@ -3,7 +3,7 @@
 from opensdrs.cloud.specs import volume_spec
 from opensdrs.domain.errors import Cause, SiteFault
 from opensdrs.domain.ids import InstanceId, PairId
-from opensdrs.domain.infrastructure import Attachment, Volume, VolumeStatus
+from opensdrs.domain.infrastructure import Attachment, Server, Volume, VolumeStatus
 from opensdrs.domain.model import Instance, Pair, PairAttachment
 from opensdrs.domain.operations import JobType
 from opensdrs.domain.statuses import GroupStatus, PairStatus, Station
@@ -128,7 +128,9 @@ async def _servers_follow(context: Context) -> None:
     picture = await context.picture()
     instance_id = InstanceId(context.param("instance_id"))
     instance = next(member for member in picture.instances if member.id == instance_id)
-    await together(ensure_server(context, instance.server_at(station)) for station in STATIONS)
+    async with context.database.read() as connection:
+        found = [await rows.find(connection, Server, instance.server_at(station), SYSTEM) for station in STATIONS]
+    await together(ensure_server(context, server.id) for server in found if server is not None)
 
 
 async def attach_disks(context: Context) -> None:
@@ -170,7 +172,14 @@ async def detach_disks(context: Context) -> None:
 CREATE_PAIR = Flow(
     job_type=JobType.CREATE_PAIR,
     steps=(
-        Step("create-dr-disk", ensure_own_dr_volume, 60.0, undo=forget_own_dr_volume),
+        Step(
+            "create-dr-disk",
+            ensure_own_dr_volume,
+            60.0,
+            undo=forget_own_dr_volume,
+            failure="SDRS.1812",
+            failures={Cause.CONFLICT: "SDRS.1814"},
+        ),
         Step("synchronise", synchronise_own, None, is_pivot=True),
     ),
     settle=settle_at_rest,
@@ -179,17 +188,17 @@ DELETE_PAIR = Flow(
     job_type=JobType.DELETE_PAIR,
     steps=(
         Step("leave-group", leave_group, 60.0, is_pivot=True),
-        Step("delete-dr-disk", delete_dr_volume, 60.0),
+        Step("delete-dr-disk", delete_dr_volume, 60.0, failure="SDRS.1813"),
     ),
     settle=settle_deleted,
 )
 ATTACH_PAIR = Flow(
     job_type=JobType.ATTACH_PAIR,
-    steps=(Step("attach-disks", attach_disks, 60.0, is_pivot=True),),
+    steps=(Step("attach-disks", attach_disks, 60.0, is_pivot=True, failure="SDRS.1807"),),
     settle=settle_at_rest,
 )
 DETACH_PAIR = Flow(
     job_type=JobType.DETACH_PAIR,
-    steps=(Step("detach-disks", detach_disks, 60.0, is_pivot=True),),
+    steps=(Step("detach-disks", detach_disks, 60.0, is_pivot=True, failure="SDRS.1808"),),
     settle=settle_at_rest,
 )

@@ -6,7 +6,7 @@ Source: API reference 5.4.1, 5.4.4, 5.4.6, 5.4.7; dataplane design, section 5.
 import asyncio
 import time
 
-from opensdrs.domain.errors import Cause, SiteFault
+from opensdrs.domain.errors import refused
 from opensdrs.domain.model import Group
 from opensdrs.domain.operations import JobType
 from opensdrs.domain.statuses import FaultLevel, ReplicationStatus
@@ -61,10 +61,10 @@ async def wait_until_in_sync(context: Context) -> None:
     await follow_copy(context)
 
 
-async def follow_copy(context: Context) -> None:
+async def follow_copy(context: Context, *, stall_s: float = _STALL_S) -> None:
     """Poll the production site, show progress, and record the proof.
 
-    Raises: SiteFault when a pair is broken, or when no byte has moved for `_STALL_S`.
+    Raises: SiteFault when a pair is broken, SDRS.0008 when no byte has moved for `stall_s`.
     """
     moved_at, best, pause_s = time.monotonic(), -1, _FIRST_PAUSE_S
     while True:
@@ -81,8 +81,8 @@ async def follow_copy(context: Context) -> None:
         if copied > best:
             moved_at, best = time.monotonic(), copied
             await context.progress(copied * 100 // total)
-        elif time.monotonic() - moved_at > _STALL_S:
-            raise SiteFault(site.name, "mirror", Cause.TIMEOUT, f"nothing was copied for {_STALL_S:.0f} s")
+        elif time.monotonic() - moved_at > stall_s:
+            raise refused("SDRS.0008", f"site {site.name} has copied nothing for {stall_s:.0f} s")
         await asyncio.sleep(pause_s)
         pause_s = min(pause_s * 1.2, _LONGEST_PAUSE_S)
 
@@ -142,7 +142,7 @@ REPROTECT_GROUP = Flow(
     job_type=JobType.REPROTECT_GROUP,
     steps=(
         Step("begin-epoch", begin_epoch, 10.0),
-        Step("stop-dr-servers", stop_dr_servers, 30.0),
+        Step("stop-dr-servers", stop_dr_servers, 30.0, failure="SDRS.1308"),
         Step("start-mirror", ensure_mirroring, 60.0),
         Step("synchronise", wait_until_in_sync, None),
         Step("update-dr-servers", push_servers, 30.0),

@@ -67,15 +67,24 @@ async def push_servers(context: Context) -> None:
     await ensure_servers(context, picture, picture.production.other)
 
 
-async def ensure_removed(context: Context, server_id: ServerId) -> None:
-    """The server does not exist at its site any longer; its rows are the caller's business."""
-    async with context.database.read() as connection:
-        server = await rows.find(connection, Server, server_id, rows.SYSTEM)
-    if server is None:
+async def ensure_stopped(context: Context, server_id: ServerId) -> None:
+    """The server does not run, whether it exists or not."""
+    if await _find(context, server_id) is None:
         return
     try:
         await ensure_power(context, server_id, Power.KILLED)
     except SiteFault as fault:
         if fault.cause is not Cause.NOT_FOUND:  # what failed to be created need not be stopped
             raise
-    await context.sites[server.site].ensure_server_absent(server_id)
+
+
+async def ensure_removed(context: Context, server_id: ServerId) -> None:
+    """The stopped server does not exist at its site any longer; its rows are the caller's business."""
+    server = await _find(context, server_id)
+    if server is not None:
+        await context.sites[server.site].ensure_server_absent(server_id)
+
+
+async def _find(context: Context, server_id: ServerId) -> Server | None:
+    async with context.database.read() as connection:
+        return await rows.find(connection, Server, server_id, rows.SYSTEM)

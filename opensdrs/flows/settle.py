@@ -44,9 +44,10 @@ async def end_job(connection: Connection, context: Context, failure: Failure | N
         values |= {"status": JobStatus.FAIL, "error_code": failure.code, "fail_reason": failure.reason}
         del values["progress"]
     unended = {JobStatus.INIT, JobStatus.RUNNING}
+    for_part = values if failure is None else values | {"error_code": "SDRS.0406"}  # the job has the precise code
     for part in await rows.select(connection, Job, SYSTEM, jobs.c.parent_id == context.job_id):
         if part.status in unended:
-            await rows.update(connection, Job, part.id, **values)
+            await rows.update(connection, Job, part.id, **for_part)
     await rows.update(connection, Job, context.job_id, **values)
 
 

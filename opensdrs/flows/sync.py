@@ -16,6 +16,7 @@ from opensdrs.domain.model import Pair
 from opensdrs.domain.statuses import FaultLevel, ReplicationStatus
 from opensdrs.domain.witness import Copy, Witness
 from opensdrs.flows.context import Picture, look
+from opensdrs.flows.room import ensure_room
 from opensdrs.sites.base import Site
 from opensdrs.sites.model import GroupReport, Mode, PairReport, PairState
 from opensdrs.store import rows, witness
@@ -26,6 +27,7 @@ _SHOWS_AS: Mapping[PairState, ReplicationStatus] = {
     PairState.OFF: ReplicationStatus.ACTIVE_STOPPED,
     PairState.COPYING: ReplicationStatus.COPYING,
     PairState.IN_SYNC: ReplicationStatus.ACTIVE,
+    PairState.SUSPENDED: ReplicationStatus.ACTIVE,
     PairState.WAITING: ReplicationStatus.ACTIVE,
     PairState.DEGRADED: ReplicationStatus.ACTIVE_STOPPED,
     PairState.RECORDING: ReplicationStatus.ACTIVE_STOPPED,
@@ -147,6 +149,7 @@ async def ensure_mirroring(
     """
     group, production = picture.group, picture.production
     await sites[group.dr_site].ensure_group(picture.spec(production.other, Mode.REPLICA))
+    await ensure_room(database, sites[group.dr_site], picture)
     if not identical:
         await record_syncing(database, group.id, picture.witness.epoch)
     await sites[group.production_site].ensure_group(picture.spec(production, Mode.MIRROR, identical=identical))

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from opensdrs.domain.operations import JobType
-from opensdrs.flows import drills, failover, instances, pairs, planned, protection
+from opensdrs.flows import drills, extension, failover, instances, nics, pairs, planned, protection, resizing
 from opensdrs.flows.context import Context
 from opensdrs.jobs.flow import Flow
 
@@ -19,10 +19,14 @@ FLOWS: Mapping[JobType, Flow[Context]] = {
         planned.REVERSE_GROUP,
         instances.CREATE_INSTANCE,
         instances.DELETE_INSTANCE,
+        nics.ADD_NIC,
+        nics.DELETE_NIC,
+        resizing.RESIZE_INSTANCE,
         pairs.CREATE_PAIR,
         pairs.DELETE_PAIR,
         pairs.ATTACH_PAIR,
         pairs.DETACH_PAIR,
+        extension.EXTEND_PAIR,
         drills.CREATE_DRILL,
         drills.DELETE_DRILL,
     )

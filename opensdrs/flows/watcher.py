@@ -6,18 +6,20 @@ is told to let writes go on alone.
 """
 
 import asyncio
+import itertools
 import logging
 from collections import defaultdict
 from collections.abc import Mapping
 
 from opensdrs.domain import operations
 from opensdrs.domain.errors import SiteFault, Superseded
-from opensdrs.domain.ids import GroupId, SiteName
+from opensdrs.domain.ids import GroupId, PairId, SiteName
 from opensdrs.domain.model import Group
-from opensdrs.domain.statuses import GroupStatus
+from opensdrs.domain.statuses import GroupStatus, PairStatus
 from opensdrs.flows import sync
 from opensdrs.flows.context import Picture, look
 from opensdrs.flows.reconcile import reconcile_servers, show_faults
+from opensdrs.flows.soundness import look_at_sites, show_invalid
 from opensdrs.sites.base import Site
 from opensdrs.sites.model import EventKind, GroupReport, Mode, PairState
 from opensdrs.store import rows
@@ -30,6 +32,7 @@ _WATCH_S = 20.0
 _SWEEP_S = 3.0
 _CALL_S = 15.0
 _PAUSE_S = 0.5
+_SWEEPS_PER_LOOK = 10  # rows are cheap to compare, a site's whole inventory is not
 _SETTLED_WITH_MIRROR = frozenset({GroupStatus.PROTECTED, GroupStatus.ERROR_STOPPING})
 
 
@@ -40,6 +43,7 @@ class Watcher:
         self._database = database
         self._sites = sites
         self._locks: dict[GroupId, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._absent: dict[SiteName, frozenset[str]] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -77,12 +81,22 @@ class Watcher:
                 await self._servers(site)
 
     async def _sweep(self) -> None:
-        while True:
+        for count in itertools.count():
             await asyncio.sleep(_SWEEP_S)
+            await self.check_soundness(ask_sites=count % _SWEEPS_PER_LOOK == 0)
             async with self._database.read() as connection:
                 groups = await rows.select(connection, Group, SYSTEM)
             for group in groups:
                 await self._guarded(group.id)
+
+    async def check_soundness(self, *, ask_sites: bool) -> None:
+        """Show which instances and pairs lost a server or a disk. A site that is silent lacks what it lacked before."""
+        if ask_sites:
+            self._absent |= await look_at_sites(self._database, self._sites)
+        try:
+            await show_invalid(self._database, self._absent)
+        except WitnessMoved as error:
+            _log.info("watch.soundness.later", extra={"reason": str(error)})
 
     async def _groups_of(self, site: SiteName) -> set[GroupId]:
         async with self._database.read() as connection:
@@ -143,12 +157,31 @@ class Watcher:
         is_mirroring = report.mode is Mode.MIRROR and not any(
             pair.state in (PairState.BROKEN, PairState.OFF) for pair in report.pairs
         )
-        if is_mirroring:
+        if is_mirroring and not await self._has_stray(report) and not await self._lacks_pair(picture, report):
             report = (await sync.prove(self._database, picture.group.id, site)).report
         else:
             await self._repair(picture, site)
             report = await site.get_group(picture.group.id)
         await show_faults(self._database, picture, report)
+
+    async def _has_stray(self, report: GroupReport) -> bool:
+        """Whether writes to a pair wait though no job extends it any more: one that failed left it so.
+
+        The statuses are read after the report: a pair is `extending` before it is suspended, and until it no longer is.
+        """
+        suspended = {pair.pair_id for pair in report.pairs if pair.state is PairState.SUSPENDED}
+        if not suspended:
+            return False
+        picture = await sync.refresh(self._database, report.group_id)
+        return bool(suspended - {pair.id for pair in picture.pairs if pair.status is PairStatus.EXTENDING})
+
+    async def _lacks_pair(self, picture: Picture, report: GroupReport) -> bool:
+        """Whether a pair at rest takes part and the site does not know it: one that was `invalid` until now."""
+        reported = {pair.pair_id for pair in report.pairs}
+        if _settled_pairs(picture) <= reported:
+            return False
+        now = await sync.refresh(self._database, report.group_id)  # the pair may have been deleted meanwhile
+        return not _settled_pairs(now) <= reported
 
     async def _repair(self, picture: Picture, site: Site) -> None:
         epoch = picture.witness.epoch
@@ -171,3 +204,7 @@ class Watcher:
         ):
             await site.ensure_group(picture.spec(picture.production, Mode.RECORD))
             await reconcile_servers(self._database, site)
+
+
+def _settled_pairs(picture: Picture) -> set[PairId]:
+    return {pair.id for pair in picture.replicated() if not operations.is_pending(pair.status)}

@@ -38,12 +38,19 @@ MINIMUM: Mapping[str, Role] = {operation: role for role, names in _BY_ROLE.items
 
 
 def check(caller: Caller, operation: str) -> None:
-    """Check that a role of the caller allows the operation. Raises: SDRS.0005 (the renderer answers 403)."""
+    """Check that a role of the caller allows the operation; the renderer answers 403.
+
+    Raises: SDRS.0003 for a caller without any role, SDRS.0004 where no role of a project is enough, SDRS.0005.
+    """
     needed = MINIMUM.get(operation)
     ranks = [role.rank for role in Role if role in caller.roles]
     if needed is None:
         raise refused("SDRS.0005", f"nobody may {operation}")
-    if max(ranks, default=-1) < needed.rank:
+    if not ranks:
+        raise refused("SDRS.0003", f"{caller.user_name} has no role in project {caller.project_id}")
+    if needed is Role.SYSTEM_ADMIN and max(ranks) < needed.rank:
+        raise refused("SDRS.0004", f"{operation} is for administrators of the system")
+    if max(ranks) < needed.rank:
         raise refused(
             "SDRS.0005",
             f"{operation} needs the role {needed} in project {caller.project_name or caller.project_id}",

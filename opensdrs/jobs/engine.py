@@ -6,10 +6,11 @@ its own; every effect runs on the loop that started the engine, where the databa
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections import Counter
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, ClassVar, TypeVar
 
-from dbos import DBOS, DBOSConfig, SetWorkflowID
+from dbos import DBOS, DBOSConfig, SetWorkflowID, WorkflowHandleAsync
 
 from opensdrs.domain.ids import JobId
 from opensdrs.domain.model import Job
@@ -24,10 +25,13 @@ from opensdrs.store.tables import jobs
 _log = logging.getLogger(__name__)
 _RESCAN_S = 5.0
 _MOST_AT_ONCE = 64
+_MOST_STARTS = 5
+_SETTLE_PAUSES_S = (0.1, 0.5, 2.0, 10.0)
 # Workflows of earlier versions of the program are recovered as well: flows are idempotent and steps are named.
 _VERSION = "1"
 
 T = TypeVar("T")
+Launch = Callable[[JobId], Awaitable[WorkflowHandleAsync[None]]]
 
 
 class Engine:
@@ -35,10 +39,20 @@ class Engine:
 
     _current: ClassVar["Engine | None"] = None
 
-    def __init__(self, database: Database, dbos_url: str, runner: Runner[Any], outbox: Outbox, executor: str) -> None:
+    def __init__(
+        self,
+        database: Database,
+        dbos_url: str,
+        runner: Runner[Any],
+        outbox: Outbox,
+        executor: str,
+        launch: Launch | None = None,
+    ) -> None:
         self._database = database
         self._runner = runner
         self._outbox = outbox
+        self._launch = launch or _start_workflow
+        self._refused: Counter[JobId] = Counter()
         self._config: DBOSConfig = {
             "name": "opensdrs",
             "system_database_url": dbos_url,
@@ -94,15 +108,40 @@ class Engine:
             _log.error("job.lost", extra={"task": task.get_name(), "error": repr(task.exception())})
 
     async def _start(self, job_id: JobId) -> None:
-        with SetWorkflowID(job_id):  # the same id never runs twice, whatever was marked before a crash
-            handle = await DBOS.start_workflow_async(_run_job, job_id)
+        try:
+            handle = await self._launch(job_id)
+        except Exception as error:  # noqa: BLE001 - whatever keeps the workflow from starting, the job must end
+            await self._not_started(job_id, error)
+            return
+        self._refused.pop(job_id, None)
         async with self._database.write() as connection:
             await rows.update(connection, Job, job_id, enqueued=True)
         try:
             await handle.get_result()
         except Exception as error:  # noqa: BLE001 - whatever broke the workflow, the job must end
             _log.error("job.workflow.broken", extra={"job_id": job_id, "error": repr(error)})
-            await self._runner.settle(job_id, Failure(code="SDRS.0405", reason=f"the workflow broke: {error}"))
+            await self._end(job_id, Failure(code="SDRS.0405", reason=f"the workflow broke: {error}"))
+
+    async def _not_started(self, job_id: JobId, error: Exception) -> None:
+        """Leave the job to the next look, or end it when that was tried often enough."""
+        self._refused[job_id] += 1
+        _log.error("job.not.started", extra={"job_id": job_id, "try": self._refused[job_id], "error": repr(error)})
+        if self._refused[job_id] < _MOST_STARTS:
+            return
+        del self._refused[job_id]
+        async with self._database.write() as connection:
+            await rows.update(connection, Job, job_id, enqueued=True)
+        await self._end(job_id, Failure(code="SDRS.0404", reason=f"the workflow does not start: {error}"))
+
+    async def _end(self, job_id: JobId, failure: Failure) -> None:
+        """Settle a job that has no workflow any more; what stands in the way may be over in a moment."""
+        for pause_s in _SETTLE_PAUSES_S:
+            try:
+                return await self._runner.settle(job_id, failure)
+            except Exception as error:  # noqa: BLE001 - as above
+                _log.error("job.settle.failed", extra={"job_id": job_id, "error": repr(error)})
+                await asyncio.sleep(pause_s)
+        await self._runner.settle(job_id, failure)
 
     async def on_loop(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run an effect on the engine's own loop, wherever the workflow runs."""
@@ -135,20 +174,28 @@ async def _begin(job_id: str) -> str:
 
 async def _step(job_id: str, index: int) -> dict[str, Any] | None:
     engine = _current()
-    failure = await engine.on_loop(engine.runner.step(JobId(job_id), index))
+    return _as_json(await engine.on_loop(engine.runner.step(JobId(job_id), index)))
+
+
+def _as_json(failure: Failure | None) -> dict[str, Any] | None:
     if failure is None:
         return None
     return {"code": failure.code, "reason": failure.reason, "is_superseded": failure.is_superseded}
 
 
-async def _undo(job_id: str, index: int) -> None:
+async def _undo(job_id: str, index: int) -> dict[str, Any] | None:
     engine = _current()
-    await engine.on_loop(engine.runner.undo(JobId(job_id), index))
+    return _as_json(await engine.on_loop(engine.runner.undo(JobId(job_id), index)))
 
 
 async def _settle(job_id: str, failure: dict[str, Any] | None) -> None:
     engine = _current()
     await engine.on_loop(engine.runner.settle(JobId(job_id), Failure(**failure) if failure else None))
+
+
+async def _start_workflow(job_id: JobId) -> WorkflowHandleAsync[None]:
+    with SetWorkflowID(job_id):  # the same id never runs twice, whatever was marked before a crash
+        return await DBOS.start_workflow_async(_run_job, job_id)
 
 
 @DBOS.workflow(name="run_job", max_recovery_attempts=None)
@@ -165,5 +212,7 @@ async def _run_job(job_id: str) -> None:
             break
     if failure is not None and not failure["is_superseded"]:
         for step in flow.undos(done):
-            await DBOS.run_step_async({"name": f"undo {step.name}"}, _undo, job_id, flow.steps.index(step))
+            undone = await DBOS.run_step_async({"name": f"undo {step.name}"}, _undo, job_id, flow.steps.index(step))
+            failure = _as_json(Failure(**failure).left_behind(Failure(**undone) if undone else None))
+            assert failure is not None
     await DBOS.run_step_async({"name": "settle"}, _settle, job_id, failure)

@@ -4,10 +4,11 @@ A step may run more than once: after a crash, and again after a transient fault 
 have an undo; after it a flow only goes forward (a promoted site is never demoted by itself).
 """
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from opensdrs.domain.errors import Cause, SiteFault
 from opensdrs.domain.operations import JobType
 
 C = TypeVar("C")
@@ -16,13 +17,23 @@ Action = Callable[[C], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Step(Generic[C]):
-    """One step. `timeout_s` bounds the step with all its retries; None: the step bounds itself by its progress."""
+    """One step. `timeout_s` bounds the step with all its retries; None: the step bounds itself by its progress.
+
+    `failure` is the code when a site says that it cannot do it, `failures` the codes for particular causes. A site that
+    does not answer says nothing about disks or servers: then the code is the operation's own.
+    """
 
     name: str
     act: Action[C]
     timeout_s: float | None = 60.0
     undo: Action[C] | None = None
     is_pivot: bool = False
+    failure: str | None = None
+    failures: Mapping[Cause, str] = field(default_factory=dict)
+
+    def code_of(self, fault: SiteFault) -> str | None:
+        """Return the code for a fault of a site; None: that of the operation."""
+        return None if fault.is_transient else self.failures.get(fault.cause, self.failure)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +43,12 @@ class Failure:
     code: str
     reason: str
     is_superseded: bool = False
+
+    def left_behind(self, undo: "Failure | None") -> "Failure":
+        """Return what to say when undoing failed as well: something may be left behind."""
+        if undo is None:
+            return self
+        return Failure(code="SDRS.0407", reason=f"{self.reason}; and what was begun is not undone: {undo.reason}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

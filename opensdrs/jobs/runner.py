@@ -18,6 +18,8 @@ from opensdrs.store.database import Database
 
 _log = logging.getLogger(__name__)
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 2.0
+# How long a step that bounds itself by its progress goes on asking a site that does not answer at all.
+_PATIENCE_S = 300.0
 
 Observer = Callable[[JobId, str, str], None]
 
@@ -58,19 +60,23 @@ class Runner(Generic[C]):
         step = flow.steps[index]
         self._observer(job_id, step.name, "before")
         await self._note(job_id, step=step.name, progress=_percent(index, len(flow.steps)))
-        failure = await self._attempt(job, step, step.act)
+        failure, _ = await self._attempt(job, step, step.act)
         if failure is None:
             self._observer(job_id, step.name, "after")
         return failure
 
-    async def undo(self, job_id: JobId, index: int) -> None:
-        """Undo step `index`. What cannot be undone is logged; the job fails for its first reason."""
+    async def undo(self, job_id: JobId, index: int) -> Failure | None:
+        """Undo step `index`; return why something may be left behind.
+
+        None also where a site did not answer: the next try of the operation brings it in order.
+        """
         job = await self._job(job_id)
         step = self.flow(job.job_type).steps[index]
         assert step.undo is not None
-        failure = await self._attempt(job, step, step.undo)
+        failure, is_transient = await self._attempt(job, step, step.undo)
         if failure is not None:
             _log.warning("job.undo.failed", extra={"job_id": job_id, "step": step.name, "reason": failure.reason})
+        return None if is_transient else failure
 
     async def settle(self, job_id: JobId, failure: Failure | None) -> None:
         """Give the resources and the job their final status."""
@@ -100,10 +106,13 @@ class Runner(Generic[C]):
         async with self._database.write() as connection:
             await rows.update(connection, Job, job_id, **values)
 
-    async def _attempt(self, job: Job, step: Step[C], action: Action[C]) -> Failure | None:
-        began = time.monotonic()
+    async def _attempt(self, job: Job, step: Step[C], action: Action[C]) -> tuple[Failure | None, bool]:
+        """Return why it failed, and whether a site was silent to the end."""
+        began = patient_since = time.monotonic()
+        patience_s = _PATIENCE_S if step.timeout_s is None else step.timeout_s
         pause_s = _FIRST_PAUSE_S
         while True:
+            tried = time.monotonic()
             failure, is_transient = await self._once(job, step, action, began)
             elapsed_s = time.monotonic() - began
             if failure is None:
@@ -116,15 +125,17 @@ class Runner(Generic[C]):
                         "request_id": job.request_id,
                     },
                 )
-                return None
-            if not is_transient or (step.timeout_s is not None and elapsed_s + pause_s >= step.timeout_s):
-                return failure
+                return None, False
+            if step.timeout_s is None and time.monotonic() - tried > _LONGEST_PAUSE_S:
+                patient_since, pause_s = time.monotonic(), _FIRST_PAUSE_S  # it got on for a while: count anew
+            if not is_transient or time.monotonic() - patient_since + pause_s >= patience_s:
+                return failure, is_transient
             _log.warning("job.step.retry", extra={"job_id": job.id, "step": step.name, "reason": failure.reason})
             await asyncio.sleep(pause_s)
             pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
 
     async def _once(self, job: Job, step: Step[C], action: Action[C], began: float) -> tuple[Failure | None, bool]:
-        code = BY_JOB_TYPE[JobType(job.job_type)].failure
+        code = BY_JOB_TYPE[JobType(job.job_type)].failure  # for want of a better one
         left_s = None if step.timeout_s is None else step.timeout_s - (time.monotonic() - began)
         try:
             async with asyncio.timeout(left_s):
@@ -134,7 +145,9 @@ class Runner(Generic[C]):
         except Refused as error:
             return Failure(code=error.kind.code, reason=f"{step.name}: {error.text}"), False
         except SiteFault as error:
-            return Failure(code=code, reason=f"{step.name}: {error}"), error.is_transient
+            return Failure(code=step.code_of(error) or code, reason=f"{step.name}: {error}"), error.is_transient
+        except rows.RowMissing as error:
+            return Failure(code="SDRS.0010", reason=f"{step.name}: {error}; it was deleted meanwhile"), False
         except TimeoutError:
             return Failure(code=code, reason=f"{step.name}: not done within {step.timeout_s} s"), False
         except Exception:  # noqa: BLE001 - a bug must still end the job, with its trace in the log

@@ -60,6 +60,18 @@ class Eips(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     last_port: int = 20999
 
 
+class Quotas(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What a project may have unless an administrator set a quota of its own; -1 is unlimited."""
+
+    groups: int = 50  # the vendor's example
+    pairs: int = 100  # the vendor's example
+    instances_per_group: int = 60  # a failover starts all of them at once
+    unattached_pairs: int = 50  # per project; each costs a DR disk that protects no server
+    vpcs: int = 100  # per project, asked when a drill makes its network; that stays when the drill is deleted
+    subnets: int = 1000  # likewise
+    nics_per_instance: int = 8  # as many as a server has room for; a larger number changes nothing
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The whole tree."""
 
@@ -72,6 +84,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     api: Api = Api()
     iam: Iam = Iam()
     eips: Eips = Eips()
+    quotas: Quotas = Quotas()
     site: tuple[SiteAddress, ...] = ()
     active_domain: tuple[Domain, ...] = ()
     folder: str = "."  # where the file is; set by `read`
@@ -115,6 +128,9 @@ def _check(config: Config, path: Path) -> None:
         raise ConfigError(f"{path}: api.not_found_status must be 400 or 404")
     if config.listen.host not in ("127.0.0.1", "::1", "localhost"):
         raise ConfigError(f"{path}: listen.host must be a loopback address: put a TLS proxy in front for others")
+    for name, value in msgspec.structs.asdict(config.quotas).items():
+        if value < -1:
+            raise ConfigError(f"{path}: quotas.{name} must be -1 (unlimited) or more")
     known = {site.name for site in config.site}
     for domain in config.active_domain:
         for name in (domain.local_site, domain.remote_site):

@@ -39,6 +39,7 @@ from opensdrs.jobs.runner import Runner
 from opensdrs.main.config import Config, ConfigError, SiteAddress, read
 from opensdrs.process.log import log_json_lines
 from opensdrs.process.serving import CannotListen, Listen, check_can_listen, serving, until_signal
+from opensdrs.services.quotas import Limits
 from opensdrs.services.sdrs import build_services
 from opensdrs.sites.base import Site
 from opensdrs.sites.memory import MemorySite
@@ -167,8 +168,17 @@ def _app(config: Config, database: Database, cloud: Cloud, outbox: Outbox) -> Li
     settings = ApiSettings(
         not_found_status=404 if config.api.not_found_status == 404 else 400, public_url=config.public_url
     )
+    limits = Limits(
+        groups=config.quotas.groups,
+        pairs=config.quotas.pairs,
+        instances_per_group=config.quotas.instances_per_group,
+        unattached_pairs=config.quotas.unattached_pairs,
+        vpcs=config.quotas.vpcs,
+        subnets=config.quotas.subnets,
+        nics_per_instance=config.quotas.nics_per_instance,
+    )
     return build_app(
-        build_services(database, outbox, time.time),
+        build_services(database, outbox, time.time, limits=limits),
         Authenticator(identity),
         settings,
         [

@@ -11,10 +11,12 @@ from typing import Any
 
 import msgspec
 
-from opensdrs.domain.errors import CATALOGUE
+from opensdrs.domain.errors import CATALOGUE, REFERENCE
+from opensdrs.domain.errors.accounting import IMPOSSIBLE, RAISED
 from opensdrs.domain.operations import GROUP_STATUSES_FOR, OPERATIONS, Resource
 from opensdrs.flows.table import FLOWS
 from opensdrs.main import agent_config, config
+from opensdrs.main.asserted_codes import asserted_codes
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs" / "reference"
 _TITLES = {
@@ -90,13 +92,22 @@ def _first_line(action: Callable[..., Any]) -> str:
 
 
 def errors() -> str:
-    """The error catalogue."""
-    page = "# Errors\n\nGenerated from `opensdrs/domain/errors/`. "
+    """The error catalogue: every code, when it is raised or why it cannot be, and a test that raises it."""
+    raised = asserted_codes()
+    page = "# Errors\n\nGenerated from `opensdrs/domain/errors/` and from the tests. "
     page += "Every answer with an error has the code, the message and what to do.\n\n"
-    return page + _table(
-        ("code", "HTTP", "message", "what to do"),
-        ((row.code, row.http, row.message, row.remedy) for row in sorted(CATALOGUE.values(), key=lambda row: row.code)),
+    known = sorted(CATALOGUE.values(), key=lambda row: row.code)
+    page += _table(
+        ("code", "HTTP", "message", "what to do"), ((row.code, row.http, row.message, row.remedy) for row in known)
     )
+    page += f'\n## When\n\n{len(RAISED)} of the {len(REFERENCE)} codes of the API reference are raised. "job": '
+    page += "a job fails with it. Test: one of those that raise it.\n\n"
+    page += _table(
+        ("code", "when it is raised", "test"),
+        ((code, RAISED[code], f"`{raised.get(code, ('',))[0]}`") for code in sorted(RAISED)),
+    )
+    page += "\n## Codes that cannot happen here\n\n"
+    return page + _table(("code", "why not"), sorted(IMPOSSIBLE.items()))
 
 
 def configuration() -> str:

@@ -10,7 +10,7 @@ from opensdrs.domain.operations import BY_JOB_TYPE, JobType, Operation
 from opensdrs.domain.statuses import InstanceStatus, Station
 from opensdrs.iam.caller import Caller
 from opensdrs.services.base import Service
-from opensdrs.services.instance_creation import SYSTEM_DISK
+from opensdrs.services.instance_disks import SYSTEM_DISK
 from opensdrs.services.lookup import check_group_status, check_id, get_instance, get_pair, lock_group, lock_volume
 from opensdrs.services.pairs import admit_pair_operation, check_pair_status
 from opensdrs.services.requests import PairAttach
@@ -35,13 +35,14 @@ class AttachmentService(Service):
     """Admits attaching and detaching."""
 
     async def attach(self, caller: Caller, instance_id: InstanceId, wanted: PairAttach) -> JobId:
-        """Raises: SDRS.0201, 0208, 0211, 0213, 1002, 1314, 1316, 1320, 1328, 1601, 1603, 1608, 1611, 1801."""
+        """Raises: SDRS.0201, 0208, 0211, 0213, 1002, 1314, 1316, 1320, 1328, 1601, 1603, 1606, 1608, 1611, 1801."""
         device = normalised(wanted.device)
         check_id(wanted.replication_id, "SDRS.0213", "replication_id")
         operation = BY_JOB_TYPE[JobType.ATTACH_PAIR]
         async with self._admitting() as connection:
             group, instance, pair = await _members(connection, caller, instance_id, wanted.replication_id, operation)
             _check_instance(instance, _ATTACH_IN)
+            await _check_servers(connection, instance)
             check_pair_status(pair, operation)
             await _check_unattached(connection, instance, pair, device)
             await _check_power(connection, group, instance, device)
@@ -50,7 +51,7 @@ class AttachmentService(Service):
             return await self._admit(connection, caller, instance, pair, operation, {"device": device})
 
     async def detach(self, caller: Caller, instance_id: InstanceId, pair_id: PairId) -> JobId:
-        """Raises: SDRS.0208, 0213, 1002, 1314, 1316, 1320, 1328, 1601, 1604, 1608."""
+        """Raises: SDRS.0208, 0213, 1002, 1316, 1320, 1328, 1601, 1604, 1606, 1608."""
         operation = BY_JOB_TYPE[JobType.DETACH_PAIR]
         async with self._admitting() as connection:
             group, instance, pair = await _members(connection, caller, instance_id, pair_id, operation)
@@ -99,12 +100,22 @@ async def _members(
 
 
 def _check_instance(instance: Instance, allowed: frozenset[str]) -> None:
+    """Raises: SDRS.1314 for an instance that lost a server, else SDRS.1328."""
+    if instance.status is InstanceStatus.INVALID and InstanceStatus.INVALID not in allowed:
+        raise refused("SDRS.1314", f"a server of {instance.name} was deleted outside this service")
     if instance.status not in allowed:
         raise refused(
             "SDRS.1328",
             f"protected instance {instance.name} is {instance.status}",
             remedy=f"It must be {', '.join(sorted(allowed))}.",
         )
+
+
+async def _check_servers(connection: Connection, instance: Instance) -> None:
+    """Raises: SDRS.1314: a disk cannot be attached to a server that is not there; what is attached may be detached."""
+    for station in Station:
+        if await rows.find(connection, Server, instance.server_at(station), SYSTEM) is None:
+            raise refused("SDRS.1314", f"a server of {instance.name} was deleted outside this service")
 
 
 async def _find_link(connection: Connection, instance: Instance, pair: Pair) -> PairAttachment | None:
@@ -138,10 +149,10 @@ async def _is_shared(connection: Connection, pair: Pair) -> bool:
 
 
 async def _check_power(connection: Connection, group: Group, instance: Instance, device: str) -> None:
-    """Raises: SDRS.1316: a system disk moves only while its server is stopped. SDRS.1314: no such server."""
+    """Raises: SDRS.1316: a system disk moves only while its server, if there is one, is stopped."""
     server = await rows.find(connection, Server, instance.server_at(group.priority_station), SYSTEM)
     if server is None:
-        raise refused("SDRS.1314", f"the production server of {instance.name} was deleted outside this service")
+        return
     if device == SYSTEM_DISK and server.status is not ServerStatus.SHUTOFF:
         raise refused("SDRS.1316", f"server {server.name} is {server.status} and {device} is its system disk")
 

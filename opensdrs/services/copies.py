@@ -3,7 +3,7 @@
 from opensdrs.domain.errors import refused
 from opensdrs.domain.ids import PairId, VolumeId, is_id_shaped, new_id
 from opensdrs.domain.infrastructure import StoragePool, Volume, VolumeStatus
-from opensdrs.domain.model import Group, Pair
+from opensdrs.domain.model import Drill, Group, Pair
 from opensdrs.domain.statuses import FaultLevel, PairStatus, ReplicationStatus, Station
 from opensdrs.iam.caller import Caller
 from opensdrs.store import rows, tables
@@ -31,14 +31,24 @@ def check_disk(group: Group, volume: Volume) -> None:
         raise refused("SDRS.1831", f"disk {volume.id}")
 
 
+async def check_not_in_drill(connection: Connection, volume: Volume) -> None:
+    """Raises: SDRS.1825 for a disk that a DR drill made, and will delete."""
+    if volume.managed_by is not None:
+        drill = await rows.find(connection, Drill, volume.managed_by, SYSTEM)
+        if drill is not None:
+            raise refused("SDRS.1825", f"disk {volume.id} belongs to DR drill {drill.name}")
+
+
 async def check_pool(
     connection: Connection, caller: Caller, group: Group, cluster_id: str | None, volumes: list[Volume]
 ) -> None:
-    """Raises: SDRS.1381, 1383 - 1386 unless the pool at the DR site can take the copies of `volumes`."""
+    """Raises: SDRS.1381 - 1386 unless the pool at the DR site can take the copies of `volumes`."""
     if not cluster_id:
         return
     pool = await rows.find(connection, StoragePool, cluster_id, caller.scope)
     if pool is None:
+        if not await rows.count(connection, StoragePool, SYSTEM, tables.storage_pools.c.site == group.dr_site):
+            raise refused("SDRS.1382", f"{group.dr_site} has no storage pool")
         raise refused("SDRS.1381", f"storage pool {cluster_id}")
     if pool.site != group.dr_site:
         raise refused("SDRS.1383", f"pool {pool.name} is at {pool.site}, the DR site is {group.dr_site}")

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from opensdrs.cloud.ports import add_port
 from opensdrs.domain.errors import refused
 from opensdrs.domain.ids import DrillId, JobId, ServerId, VolumeId, VpcId, new_id
 from opensdrs.domain.infrastructure import Attachment, Port, Server, ServerStatus, Volume, VolumeStatus
@@ -12,13 +11,15 @@ from opensdrs.domain.operations import BY_JOB_TYPE, JobType, is_pending
 from opensdrs.domain.statuses import DrillStatus, InstanceStatus, ReplicationStatus
 from opensdrs.iam.caller import Caller
 from opensdrs.jobs.admission import admit
-from opensdrs.services.base import Service
-from opensdrs.services.drill_network import check_network, counterparts, create_network
+from opensdrs.jobs.outbox import Outbox
+from opensdrs.services.base import Clock, Service
+from opensdrs.services.drill_network import add_nic, check_network, counterparts, create_network
 from opensdrs.services.lookup import check_group_status, check_id, lock_group
+from opensdrs.services.quotas import Quotas
 from opensdrs.services.requests import NewDrill
 from opensdrs.services.text import check_name
 from opensdrs.store import rows, tables
-from opensdrs.store.database import Connection
+from opensdrs.store.database import Connection, Database
 from opensdrs.store.rows import SYSTEM
 
 _LEFT_OUT = {InstanceStatus.ERROR, InstanceStatus.ERROR_DELETING, InstanceStatus.INVALID}
@@ -38,8 +39,15 @@ class Member:
 class DrillCreation(Service):
     """Admits new drills."""
 
+    def __init__(self, database: Database, outbox: Outbox, clock: Clock, quotas: Quotas) -> None:
+        super().__init__(database, outbox, clock)
+        self._quotas = quotas
+
     async def create(self, caller: Caller, wanted: NewDrill) -> JobId:
-        """Raises: SDRS.0202, 0204, 0207, 1002, 1013, 1314, 1328, 1830, 1907 - 1910, 1921, 1928."""
+        """Admit a drill of all sound instances of a group.
+
+        Raises: SDRS.0202, 0204, 0207, 1002, 1013, 1314, 1328, 1830, 1907 - 1912, 1920, 1921, 1924 - 1926, 1928 - 1930.
+        """
         check_name(wanted.name)
         check_id(wanted.server_group_id, "SDRS.0207", "server_group_id")
         async with self._admitting() as connection:
@@ -47,7 +55,7 @@ class DrillCreation(Service):
             check_group_status(group, JobType.CREATE_DRILL)
             await _check_copied(connection, group)
             members = await _members(connection, group)
-            vpc_id = await _network(connection, caller, group, wanted, members)
+            vpc_id = await self._network(connection, caller, group, wanted, members)
             drill = _drill(group, wanted.name, vpc_id, self._clock())
             await rows.insert(connection, drill)
             copies: dict[VolumeId, Volume] = {}
@@ -69,6 +77,14 @@ class DrillCreation(Service):
                 entities={"disaster_recovery_drill_id": drill.id, "server_group_id": group.id},
             )
 
+    async def _network(
+        self, connection: Connection, caller: Caller, group: Group, wanted: NewDrill, members: Sequence[Member]
+    ) -> VpcId:
+        if wanted.drill_vpc_id:
+            nics = [nic for member in members for nic in member.nics]
+            return await check_network(connection, caller, group, wanted.drill_vpc_id, nics)
+        return await create_network(connection, caller, self._quotas, group, wanted.name)
+
 
 async def _check_copied(connection: Connection, group: Group) -> None:
     """Raises: SDRS.1830 while a copy runs (MATRIX D2)."""
@@ -86,7 +102,7 @@ async def _members(connection: Connection, group: Group) -> list[Member]:
 
 
 async def _member(connection: Connection, group: Group, instance: Instance) -> Member:
-    """Raises: SDRS.1314, SDRS.1328."""
+    """Raises: SDRS.1314, 1328, 1911, 1920."""
     if is_pending(instance.status):
         raise refused("SDRS.1328", f"protected instance {instance.name} is {instance.status}")
     production = await rows.find(connection, Server, instance.server_at(group.priority_station), SYSTEM)
@@ -96,6 +112,10 @@ async def _member(connection: Connection, group: Group, instance: Instance) -> M
     nics = await rows.select(connection, Port, SYSTEM, tables.ports.c.server_id == production.id)
     links = tables.pair_attachments
     attached = await rows.select(connection, PairAttachment, SYSTEM, links.c.instance_id == instance.id)
+    if not nics:
+        raise refused("SDRS.1911", f"server {production.name} of {instance.name} has none")
+    if not attached:
+        raise refused("SDRS.1920", f"no replication pair is attached to {instance.name}", remedy="Attach one first.")
     return Member(
         instance=instance,
         production=production,
@@ -103,15 +123,6 @@ async def _member(connection: Connection, group: Group, instance: Instance) -> M
         nics=nics,
         pairs=[(await rows.get(connection, Pair, link.pair_id), link.device) for link in attached],
     )
-
-
-async def _network(
-    connection: Connection, caller: Caller, group: Group, wanted: NewDrill, members: Sequence[Member]
-) -> VpcId:
-    if wanted.drill_vpc_id:
-        nics = [nic for member in members for nic in member.nics]
-        return await check_network(connection, caller, group, wanted.drill_vpc_id, nics)
-    return await create_network(connection, group, wanted.name)
 
 
 def _drill(group: Group, name: str, vpc_id: VpcId, now: float) -> Drill:
@@ -137,10 +148,7 @@ async def _insert_member(
     await rows.insert(connection, row)
     subnets = await counterparts(connection, group, drill.drill_vpc_id)
     for nic in member.nics:
-        subnet = subnets.get(nic.subnet_id)
-        if subnet is None:
-            raise refused("SDRS.1908", f"no subnet there has the range of subnet {nic.subnet_id}")
-        await add_port(connection, subnet=subnet, server_id=server.id, position=nic.position, ip=nic.ip)
+        await add_nic(connection, subnets, server.id, nic)
     for pair, device in member.pairs:
         source_id = pair.volume_at(group.priority_station.other)
         if source_id not in copies:

@@ -9,7 +9,8 @@ from opensdrs.domain.model import Group, Job
 from opensdrs.domain.operations import JobType
 from opensdrs.domain.statuses import GroupStatus, JobStatus, Station
 from opensdrs.domain.witness import Copy, Witness
-from opensdrs.store import rows, tables, witness
+from opensdrs.services.lookup import read_register
+from opensdrs.store import rows, tables
 from opensdrs.store.database import Connection
 from opensdrs.store.rows import SYSTEM
 
@@ -34,10 +35,10 @@ class Handover:
 async def handover(connection: Connection, group: Group) -> Handover:
     """Return the handover to do, or to continue.
 
-    After an interrupted try whose pivot was passed, the same one goes on (never back). Raises: SDRS.1601, SDRS.1830
-    unless the copy at the DR site is complete.
+    After an interrupted try whose pivot was passed, the same one goes on (never back). Raises: SDRS.1015; SDRS.1601,
+    SDRS.1830 unless the copy at the DR site is complete.
     """
-    register = await witness.read(connection, group.id)
+    register = await read_register(connection, group)
     if group.status in _INTERRUPTED:
         interrupted = await _last_failed(connection, group)
         if interrupted is not None and register.epoch == interrupted.params["epoch"] + 1:

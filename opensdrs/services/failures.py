@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from opensdrs.domain.errors import refused
 from opensdrs.domain.ids import GroupId
 from opensdrs.domain.model import Job
-from opensdrs.domain.operations import OPERATIONS, Resource
+from opensdrs.domain.operations import OPERATIONS, FailureStatus, Resource
 from opensdrs.domain.statuses import JobStatus
 from opensdrs.iam.caller import Caller
 from opensdrs.services.lookup import get_group
@@ -17,6 +17,7 @@ from opensdrs.store.database import Database
 from opensdrs.store.rows import Where
 
 _JOBS = tables.jobs
+_FAILURE_STATUSES = frozenset(FailureStatus)
 
 
 class FailureService:
@@ -26,7 +27,8 @@ class FailureService:
         self._database = database
 
     async def list(self, caller: Caller, wanted: FailureFilter) -> tuple[Sequence[Job], int]:
-        """Return a page, newest first, and the number of all matches. Source: 5.9.1."""
+        """Return a page, newest first, and the number of all matches. Raises: SDRS.0201, 0209. Source: 5.9.1."""
+        _check(wanted)
         where = [*_visible(), *_of(wanted.group_id)]
         if wanted.failure_status:
             types = [row.job_type for row in OPERATIONS if row.failure_status == wanted.failure_status]
@@ -63,6 +65,14 @@ class FailureService:
             for job in jobs:
                 await rows.update(connection, Job, job.id, dismissed=True)
         return len(jobs)
+
+
+def _check(wanted: FailureFilter) -> None:
+    """Raises: SDRS.0201 or SDRS.0209 for a word that 5.9.1 does not have."""
+    if wanted.failure_status and wanted.failure_status not in _FAILURE_STATUSES:
+        raise refused("SDRS.0209", f"failure_status is one of {', '.join(sorted(_FAILURE_STATUSES))}")
+    if wanted.resource_type and wanted.resource_type not in list(Resource):
+        raise refused("SDRS.0201", f"resource_type is one of {', '.join(Resource)}")
 
 
 def _visible() -> list[Where]:

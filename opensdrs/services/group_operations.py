@@ -9,13 +9,13 @@ from opensdrs.domain.ids import GroupId, JobId, ServerId
 from opensdrs.domain.infrastructure import Server, ServerStatus
 from opensdrs.domain.model import Group, Instance, Pair
 from opensdrs.domain.operations import BY_JOB_TYPE, JobType, Operation, Resource, is_pending
-from opensdrs.domain.statuses import InstanceStatus, PairStatus, Station
+from opensdrs.domain.statuses import FaultLevel, InstanceStatus, PairStatus, Station
 from opensdrs.iam.caller import Caller
 from opensdrs.jobs.admission import Part, admit
 from opensdrs.services.base import Service
 from opensdrs.services.failover_checks import handover
-from opensdrs.services.lookup import lock_group
-from opensdrs.store import rows, tables, witness
+from opensdrs.services.lookup import lock_group, read_register
+from opensdrs.store import rows, tables
 from opensdrs.store.database import Connection
 from opensdrs.store.rows import SYSTEM
 
@@ -56,7 +56,7 @@ class GroupOperations(Service):
     async def _protect(self, connection: Connection, caller: Caller, group: Group, operation: Operation) -> JobId:
         members = await _check(connection, group, operation)
         await _check_stopped(connection, members.instances, group.priority_station.other, "SDRS.1342")
-        register = await witness.read(connection, group.id)
+        register = await read_register(connection, group)
         return await self._admit(connection, caller, group, operation, members, {"epoch": register.epoch})
 
     async def stop(self, caller: Caller, group_id: GroupId) -> JobId:
@@ -65,7 +65,7 @@ class GroupOperations(Service):
         async with self._admitting() as connection:
             group = await lock_group(connection, caller, group_id)
             members = await _check(connection, group, operation)
-            register = await witness.read(connection, group.id)
+            register = await read_register(connection, group)
             return await self._admit(connection, caller, group, operation, members, {"epoch": register.epoch})
 
     async def failover(self, caller: Caller, group_id: GroupId) -> JobId:
@@ -78,7 +78,10 @@ class GroupOperations(Service):
             return await self._admit(connection, caller, group, operation, members, plan.params)
 
     async def reverse(self, caller: Caller, group_id: GroupId, priority_station: Station) -> JobId:
-        """Swap the roles of the sites. Raises: SDRS.0207, 0216, 1002, 1013, 1314, 1352, 1601, 1830. Source: 5.4.9."""
+        """Swap the roles of the sites. Source: 5.4.9.
+
+        Raises: SDRS.0207, 0216, 1002, 1013, 1015, 1314, 1352, 1601, 1823, 1830.
+        """
         operation = BY_JOB_TYPE[JobType.REVERSE_GROUP]
         async with self._admitting() as connection:
             group = await lock_group(connection, caller, group_id)
@@ -87,6 +90,7 @@ class GroupOperations(Service):
             if priority_station is plan.from_station:
                 raise refused("SDRS.0216", f"{priority_station} is the production site now")
             if not plan.is_resumed:
+                _check_writable(members.pairs)
                 everyone = await _instances(connection, group)
                 await _check_stopped(connection, everyone, group.priority_station, "SDRS.1352")
             return await self._admit(connection, caller, group, operation, members, plan.params)
@@ -170,6 +174,13 @@ async def _check_complete(connection: Connection, instance: Instance) -> None:
 async def _find_server(connection: Connection, instance: Instance, station: Station) -> Server | None:
     server_id: ServerId = instance.server_at(station)
     return await rows.find(connection, Server, server_id, SYSTEM)
+
+
+def _check_writable(pairs: Sequence[Pair]) -> None:
+    """Raises: SDRS.1823: a planned failover needs a production site that works; a failover does not."""
+    for pair in pairs:
+        if pair.fault_level is FaultLevel.PRODUCTION_CANNOT_WRITE:
+            raise refused("SDRS.1823", f"the production site cannot write to the disk of pair {pair.name}")
 
 
 async def _check_stopped(connection: Connection, instances: Sequence[Instance], station: Station, code: str) -> None:

@@ -17,7 +17,7 @@ from opensdrs.services.listing import check_query_type, group_conditions
 from opensdrs.services.lookup import get_group, lock_group
 from opensdrs.services.quotas import Quotas
 from opensdrs.services.requests import Filter, NewGroup
-from opensdrs.services.text import check_description, check_name
+from opensdrs.services.text import check_description, check_name, check_replication_model
 from opensdrs.services.views import GroupView, view_groups
 from opensdrs.store import rows, tables, witness
 from opensdrs.store.database import Connection, Database
@@ -38,9 +38,10 @@ class GroupService(Service):
         self._quotas = quotas
 
     async def create(self, caller: Caller, wanted: NewGroup) -> JobId:
-        """Admit a new group. Raises: SDRS.0201 - 0205, 0212, 0233, 0305. Source: 5.4.1."""
+        """Admit a new group. Raises: SDRS.0201 - 0205, 0212, 0224, 0233, 0305. Source: 5.4.1."""
         check_name(wanted.name)
         check_description(wanted.description)
+        check_replication_model(wanted.replication_model)
         if wanted.dr_type not in (None, "", DR_TYPE):
             raise refused("SDRS.0201", f"dr_type must be {DR_TYPE}")
         async with self._admitting() as connection:

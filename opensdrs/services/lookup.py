@@ -12,8 +12,9 @@ from opensdrs.domain.ids import DrillId, GroupId, InstanceId, PairId, ServerId, 
 from opensdrs.domain.infrastructure import Server, Volume
 from opensdrs.domain.model import Drill, Group, Instance, Pair
 from opensdrs.domain.operations import GROUP_STATUSES_FOR, JobType
+from opensdrs.domain.witness import Witness
 from opensdrs.iam.caller import Caller
-from opensdrs.store import rows
+from opensdrs.store import rows, witness
 from opensdrs.store.database import Connection
 
 Row = TypeVar("Row")
@@ -52,7 +53,9 @@ async def get_pair(connection: Connection, caller: Caller, pair_id: PairId) -> P
 
 
 async def get_drill(connection: Connection, caller: Caller, drill_id: DrillId) -> Drill:
-    """Raises: SDRS.1900, SDRS.1902."""
+    """Raises: SDRS.1900, SDRS.1901 for a blank id, SDRS.1902."""
+    if not drill_id.strip():
+        raise refused("SDRS.1901")
     return await _get(connection, caller, Drill, drill_id, "SDRS.1900", "SDRS.1902")
 
 
@@ -81,6 +84,14 @@ async def lock_volume(connection: Connection, caller: Caller, volume_id: VolumeI
     check_id(volume_id, "SDRS.0211", "disk")
     await lock(connection, Volume, volume_id)
     return await _get(connection, caller, Volume, volume_id, "SDRS.0211", "SDRS.0211")
+
+
+async def read_register(connection: Connection, group: Group) -> Witness:
+    """Return what the witness says of the group. Raises: SDRS.1015 for a group that the witness does not know."""
+    try:
+        return await witness.read(connection, group.id)
+    except rows.RowMissing as error:
+        raise refused("SDRS.1015", f"the witness has no register of protection group {group.name}") from error
 
 
 def check_group_status(group: Group, job_type: JobType) -> None:

@@ -16,12 +16,12 @@ from opensdrs.jobs.admission import admit
 from opensdrs.jobs.outbox import Outbox
 from opensdrs.services.base import Clock, Service
 from opensdrs.services.billing import is_paid_in_advance
-from opensdrs.services.copies import check_cluster_id, check_disk, check_pool, insert_pair
+from opensdrs.services.copies import check_cluster_id, check_disk, check_not_in_drill, check_pool, insert_pair
 from opensdrs.services.listing import basic, check_query_type, of_groups
 from opensdrs.services.lookup import check_group_status, check_id, get_pair, lock_group, lock_volume
 from opensdrs.services.quotas import Quotas
 from opensdrs.services.requests import Filter, NewPair, PairDeletion
-from opensdrs.services.text import check_description, check_name
+from opensdrs.services.text import check_description, check_name, check_replication_model
 from opensdrs.services.views import PairView, view_pairs
 from opensdrs.store import rows, tables
 from opensdrs.store.database import Connection, Database
@@ -38,11 +38,12 @@ class PairService(Service):
     async def create(self, caller: Caller, wanted: NewPair) -> JobId:
         """Admit a pair for a disk that no server uses.
 
-        Raises: SDRS.0202, 0207, 0211, 0212, 0218, 0225, 0306, 1002, 1013, 1381, 1383 - 1386, 1801, 1802, 1810, 1811,
-        1831. Source: 5.6.1.
+        Raises: SDRS.0202, 0207, 0211, 0212, 0218, 0224, 0225, 0306, 1002, 1013, 1381 - 1386, 1801, 1802, 1810, 1811,
+        1825, 1826, 1831. Source: 5.6.1.
         """
         check_name(wanted.name)
         check_description(wanted.description)
+        check_replication_model(wanted.replication_model)
         check_id(wanted.server_group_id, "SDRS.0207", "server_group_id")
         check_id(wanted.volume_id, "SDRS.0211", "volume_id")
         check_cluster_id(wanted.cluster_id)
@@ -53,6 +54,7 @@ class PairService(Service):
             await _check_free(connection, group, volume)
             await check_pool(connection, caller, group, wanted.cluster_id, [volume])
             await self._quotas.check(connection, caller, Resource.PAIR)
+            await self._quotas.check_unattached(connection, caller)
             pair, _ = await insert_pair(
                 connection,
                 group=group,
@@ -135,8 +137,10 @@ async def admit_pair_operation(
 
 
 def check_pair_status(pair: Pair, operation: Operation) -> None:
-    """Raises: SDRS.1601."""
+    """Raises: SDRS.1601; SDRS.1606 when the pair could not even be created."""
     if pair.status not in operation.allowed:
+        if pair.status is PairStatus.ERROR:
+            raise refused("SDRS.1606", f"pair {pair.name}", remedy="Delete it.")
         raise refused(
             operation.refusal,
             f"pair {pair.name} is {pair.status}",
@@ -145,7 +149,8 @@ def check_pair_status(pair: Pair, operation: Operation) -> None:
 
 
 async def _check_free(connection: Connection, group: Group, volume: Volume) -> None:
-    """Raises: SDRS.0225, 1801, 1802, 1810, 1811, 1831."""
+    """Raises: SDRS.0225, 1801, 1802, 1810, 1811, 1825, 1831."""
+    await check_not_in_drill(connection, volume)
     check_disk(group, volume)
     pair = await find_pair(connection, volume.id)
     if pair is not None:
@@ -156,12 +161,14 @@ async def _check_free(connection: Connection, group: Group, volume: Volume) -> N
 
 
 async def _check_target(connection: Connection, group: Group, pair: Pair) -> None:
-    """Raises: SDRS.1809, SDRS.1827 when the DR disk must stay."""
+    """Raises: SDRS.1809, SDRS.1827, SDRS.1828 when the DR disk must stay."""
     if group.priority_station is not Station.SOURCE:
         raise refused("SDRS.1809", f"the disk at {group.target_site} is in production now")
     volume = await rows.find(connection, Volume, pair.target_volume_id, SYSTEM)
     if volume is not None and is_paid_in_advance(volume.attributes):
         raise refused("SDRS.1827", f"disk {volume.id}")
+    if volume is not None and volume.attributes.get("frozen"):
+        raise refused("SDRS.1828", f"disk {volume.id}")
 
 
 def _conditions(wanted: Filter) -> list[Where]:

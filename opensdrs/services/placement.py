@@ -48,11 +48,13 @@ async def flavor_of(connection: Connection, wanted: NewInstance, server: Server)
 async def host_of(
     connection: Connection, caller: Caller, group: Group, wanted: NewInstance, server: Server
 ) -> str | None:
-    """Return the dedicated host: the wanted one, any of the DR site, or None. Raises: SDRS.1372, 1373, 1375."""
+    """Return the dedicated host: the wanted one, any of the DR site, or None. Raises: SDRS.1366, 1372, 1373, 1375."""
     if wanted.tenancy != _DEDICATED:
         return None
     if server.attributes.get("server_group"):
         raise refused("SDRS.1375", f"server {server.id}")
+    if not await rows.count(connection, DedicatedHost, SYSTEM):
+        raise refused("SDRS.1366", "there is no dedicated host at any site")
     if not wanted.dedicated_host_id:
         there = tables.dedicated_hosts.c.site == group.dr_site
         hosts = await rows.select(connection, DedicatedHost, caller.scope, there)

@@ -82,6 +82,16 @@ class QuotaView:
     quota: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RpoPoint:
+    """How many resources of a type had a copy that was behind, in the minute that begins at `at`."""
+
+    id: str
+    at: float
+    resource_type: str
+    resource_count: int
+
+
 async def view_groups(connection: Connection, groups: Sequence[Group]) -> list[GroupView]:
     """Return the groups with their counts."""
     ids = [group.id for group in groups]

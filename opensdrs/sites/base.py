@@ -12,7 +12,7 @@ Source: dataplane design, sections 1 to 6.
 
 from typing import Protocol
 
-from opensdrs.domain.ids import GroupId, ServerId, SiteName, VolumeId
+from opensdrs.domain.ids import GroupId, PairId, ServerId, SiteName, VolumeId
 from opensdrs.sites.model import (
     EventBatch,
     GroupReport,
@@ -61,6 +61,15 @@ class Site(Protocol):
         """Report one volume. Raises: SiteFault NOT_FOUND."""
         ...
 
+    async def ensure_volume_size(self, volume_id: VolumeId, size_bytes: int) -> VolumeReport:
+        """Let the volume grow to at least this size; what is there stays, the rest is zeros. It never shrinks.
+
+        In any mode; whoever uses it waits for a moment, a running server sees the size after `ensure_server`. CONFLICT
+        for a snapshot, a volume that one needs, and in MIRROR unless the pair is suspended (`suspend`). With REPLICA
+        the peer's mirror has to be suspended as well, or it meets a moment without its replica.
+        """
+        ...
+
     async def ensure_volume_absent(self, volume_id: VolumeId) -> None:
         """Delete the volume and its data. CONFLICT while a server uses it, a group holds it or a snapshot needs it."""
         ...
@@ -68,9 +77,11 @@ class Site(Protocol):
     # -- servers ---------------------------------------------------------------------------------------------------
 
     async def ensure_server(self, spec: ServerSpec) -> ServerReport:
-        """Record the server; if it runs, attach and detach disks and change forwards while it runs.
+        """Record the server; if it runs, change while it runs what can be changed.
 
-        Other differences (CPUs, memory, NICs) take effect at the next start.
+        Disks and NICs come and go (CONFLICT when the guest does not let go, NICs that are new have a position above
+        0), forwards change, and the guest is told the size of a disk that has grown. Other differences (CPUs, memory,
+        the primary NIC) take effect at the next start.
         """
         ...
 
@@ -115,6 +126,15 @@ class Site(Protocol):
         Call only after the witness durably holds `stale` (rule 1), with the incident that the report named before.
         CONFLICT when that loss of the link is over: a controller that slept through it must not be obeyed
         (docs/decisions/0003). The site remembers what the peer misses. Idempotent while degraded.
+        """
+        ...
+
+    async def suspend(self, group_id: GroupId, epoch: int, pair_ids: tuple[PairId, ...]) -> GroupReport:
+        """End the mirrors of these pairs with both copies identical, and let their writes wait (state SUSPENDED).
+
+        Nothing is acknowledged until `ensure_group` at the same epoch starts the mirrors again, then without copying:
+        what a peer acknowledged stays true all the time. CONFLICT unless the pairs are in sync. Idempotent while
+        suspended. A power cut may forget that the copies were identical; they are then copied in full.
         """
         ...
 

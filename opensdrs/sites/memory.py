@@ -16,6 +16,7 @@ from opensdrs.sites.events import EventLog
 from opensdrs.sites.memory_disk import DiskGroup, DiskVolume, MemoryDisk
 from opensdrs.sites.memory_group import MemoryPace, RunningGroup
 from opensdrs.sites.memory_link import MemoryLink
+from opensdrs.sites.memory_replicas import check_replicas, count_replica_runs
 from opensdrs.sites.memory_servers import MemoryServers
 from opensdrs.sites.memory_volumes import MemoryVolumes
 from opensdrs.sites.model import (
@@ -106,6 +107,16 @@ class MemorySite:
         self._check_up("get_volume")
         return self._report_volume(self._volumes.get(volume_id, "get_volume"))
 
+    async def ensure_volume_size(self, volume_id: VolumeId, size_bytes: int) -> VolumeReport:
+        """Let the volume grow to at least this size."""
+        self._check_up("ensure_volume_size")
+        volume = self._volumes.get(volume_id, "ensure_volume_size")
+        group = self._find_group_of(volume_id)
+        if size_bytes > volume.blocks.size_bytes and group is not None and group.is_mirrored(volume_id):
+            raise self._conflict("ensure_volume_size", f"volume {volume_id} is being mirrored")
+        self._volumes.grow(volume, size_bytes)
+        return self._report_volume(volume)
+
     async def ensure_volume_absent(self, volume_id: VolumeId) -> None:
         """Delete the volume and its data."""
         self._check_up("ensure_volume_absent")
@@ -155,12 +166,14 @@ class MemorySite:
         self._take_epoch(spec.group_id, spec.epoch)
         self._check_pairs(spec)
         if spec.mode is Mode.MIRROR:
-            self._check_replicas(spec)
+            group = self._groups.get(spec.group_id)
+            missing = [pair for pair in spec.pairs if group is None or not group.has_mirror(pair)]
+            check_replicas(self._name, self._link, self._disk, spec, missing)
         group = self._groups.get(spec.group_id) or self._create_group(spec)
         before = group.spec
         if not spec.mode.is_open:
             self._servers.kill_users(pair.volume_id for pair in (*before.pairs, *spec.pairs))
-        self._count_replica_runs(before, spec)
+        count_replica_runs(self._disk, before, spec)
         group.bring(spec)
         self._link.tell()
         return group.report()
@@ -190,6 +203,15 @@ class MemorySite:
             raise self._conflict("degrade", f"group {group_id} is in mode {group.spec.mode}")
         if not group.degrade(epoch, incident):
             raise self._conflict("degrade", "that loss of the link is over")
+        return group.report()
+
+    async def suspend(self, group_id: GroupId, epoch: int, pair_ids: tuple[PairId, ...]) -> GroupReport:
+        """End the mirrors of these pairs with both copies identical, and let their writes wait."""
+        self._check_up("suspend")
+        group = self._get_group(group_id, "suspend")
+        self._take_epoch(group_id, epoch)
+        if group.spec.epoch != epoch or not group.suspend(pair_ids):
+            raise self._conflict("suspend", f"not all of {', '.join(pair_ids)} are in sync")
         return group.report()
 
     async def demote(self, group_id: GroupId, epoch: int) -> GroupReport:
@@ -230,6 +252,8 @@ class MemorySite:
         if volume is None:
             raise OSError(errno.ENOENT, f"no volume {volume_id} at {self._name}")
         await self._servers.wait_until_not_held(volume_id)
+        if (group := self._find_group_of(volume_id)) is not None:
+            await group.wait_until_let_in(volume_id)
         if not self._is_exported(volume_id):
             raise OSError(errno.EIO, f"volume {volume_id} is not writable at {self._name}")
         touched = volume.blocks.write(offset, data)
@@ -323,20 +347,6 @@ class MemorySite:
                 detail = f"group {holder.spec.group_id} holds volume {pair.volume_id}"
                 raise self._conflict("ensure_group", detail)
 
-    def _check_replicas(self, spec: GroupSpec) -> None:
-        """A mirror that has to be started or resumed needs its replica now; one that stands may wait for the link."""
-        group = self._groups.get(spec.group_id)
-        for pair in spec.pairs:
-            if group is not None and group.has_mirror(pair):
-                continue
-            replica = self._link.find_replica(spec.peer, pair.pair_id, spec.epoch)
-            if replica is None:
-                detail = f"{spec.peer} does not offer the replica of volume {pair.volume_id}"
-                raise SiteFault(self._name, "ensure_group", Cause.UNREACHABLE, detail)
-            if replica.blocks.size_bytes != self._disk.volumes[pair.volume_id].blocks.size_bytes:
-                detail = f"the replica of volume {pair.volume_id} at {spec.peer} has another size"
-                raise self._conflict("ensure_group", detail)
-
     def _create_group(self, spec: GroupSpec) -> RunningGroup:
         stored = DiskGroup(spec=replace(spec, mode=Mode.IDLE, pairs=()))
         self._disk.groups[spec.group_id] = stored
@@ -352,14 +362,6 @@ class MemorySite:
         self._groups[group_id] = group
         return group
 
-    def _count_replica_runs(self, before: GroupSpec, after: GroupSpec) -> None:
-        if after.mode is not Mode.REPLICA:
-            return
-        was_replica = {pair.volume_id for pair in before.pairs} if before.mode is Mode.REPLICA else set()
-        for pair in after.pairs:
-            if pair.volume_id not in was_replica:
-                self._disk.volumes[pair.volume_id].replica_run += 1
-
     def _get_group(self, group_id: GroupId, verb: str) -> RunningGroup:
         try:
             return self._groups[group_id]
@@ -372,7 +374,7 @@ class MemorySite:
 
     def _is_exported(self, volume_id: VolumeId) -> bool:
         group = self._find_group_of(volume_id)
-        return self._is_up and (group is None or group.is_open)
+        return self._is_up and (group is None or (group.is_open and not group.is_suspended(volume_id)))
 
     def _check_open(self, verb: str, volume_id: VolumeId) -> None:
         self._volumes.get(volume_id, verb)

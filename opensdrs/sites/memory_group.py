@@ -7,10 +7,10 @@ import asyncio
 import errno
 import logging
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
-from opensdrs.domain.ids import VolumeId
+from opensdrs.domain.ids import PairId, VolumeId
 from opensdrs.sites.memory_disk import BLOCK_BYTES, DiskGroup, MemoryDisk
 from opensdrs.sites.memory_link import MemoryLink
 from opensdrs.sites.memory_mirror import MemoryMirror
@@ -54,6 +54,7 @@ class RunningGroup:
         self._pace = pace
         self._emit = emit
         self._mirrors: dict[VolumeId, MemoryMirror] = {}
+        self._suspended: set[VolumeId] = set()
         self._is_degraded = False
         self._is_broken = cold and stored.spec.mode in (Mode.MIRROR, Mode.RECORD)
         self._is_dead = False
@@ -95,7 +96,16 @@ class RunningGroup:
     def has_mirror(self, pair: PairSpec) -> bool:
         """Whether the pair is being mirrored, though its writes may wait."""
         mirror = self._mirrors.get(pair.volume_id)
-        return mirror is not None and mirror.pair.pair_id == pair.pair_id and self.is_mirroring
+        is_same = mirror is not None and mirror.pair.pair_id == pair.pair_id
+        return is_same and self.is_mirroring and not self.is_suspended(pair.volume_id)
+
+    def is_suspended(self, volume_id: VolumeId) -> bool:
+        """Whether writes to the volume wait for the mirror to be started again."""
+        return volume_id in self._suspended
+
+    def is_mirrored(self, volume_id: VolumeId) -> bool:
+        """Whether the volume cannot change its size because it is being mirrored."""
+        return self.spec.mode is Mode.MIRROR and not self.is_suspended(volume_id)
 
     def report(self) -> GroupReport:
         """Say what is in force and how far each pair is."""
@@ -134,6 +144,8 @@ class RunningGroup:
                 return PairState.REPLICA
             case Mode.RECORD:
                 return PairState.RECORDING
+            case Mode.MIRROR if self.is_suspended(mirror.pair.volume_id):
+                return PairState.SUSPENDED
             case Mode.MIRROR if self._is_degraded:
                 return PairState.DEGRADED
             case Mode.MIRROR if not self.is_reachable:
@@ -150,6 +162,9 @@ class RunningGroup:
         keeps_demoted = self._stored.demoted and spec.mode is Mode.FENCED and spec.epoch == self.spec.epoch
         was_broken = self._is_broken
         self._stored.spec, self._stored.demoted, self._is_broken = spec, keeps_demoted, False
+        for volume_id in self._suspended & self._mirrors.keys():
+            self._mirrors[volume_id].sent_bytes = 0  # a mirror that was suspended is started anew
+        self._suspended.clear()
         match spec.mode:
             case Mode.MIRROR:
                 self._start_mirrors()
@@ -175,6 +190,23 @@ class RunningGroup:
             self._mirror_for(pair.volume_id).was_synced = False
         self.notice()
         return True
+
+    def suspend(self, pair_ids: Collection[PairId]) -> bool:
+        """Let the writes of these pairs wait, both copies identical. False, and nothing happened, if they are not."""
+        states = {pair.pair_id: pair.state for pair in self.report().pairs}
+        if any(states.get(pair_id) not in (PairState.IN_SYNC, PairState.SUSPENDED) for pair_id in pair_ids):
+            return False
+        for mirror in self._mirrors.values():
+            if mirror.pair.pair_id in pair_ids:
+                mirror.deliver(self.spec.epoch, tuple(mirror.dirty))
+                self._suspended.add(mirror.pair.volume_id)
+        self.notice()
+        return True
+
+    async def wait_until_let_in(self, volume_id: VolumeId) -> None:
+        """Return when the volume is not suspended (any more)."""
+        while self.is_suspended(volume_id) and not self._is_dead:
+            await self._changed.wait()
 
     def demote(self, epoch: int) -> bool:
         """End every mirror with both copies identical. False, and nothing happened, if they cannot be."""

@@ -51,8 +51,16 @@ class MemoryServers:
             state = ServerState.STOPPED
         elif self._is_held(server_id):
             state, detail = ServerState.PAUSED, "held"
-        is_wanted = self._disk.servers[server_id].wanted_on
-        return ServerReport(server_id=server_id, state=state, started_at=started_at, detail=detail, is_wanted=is_wanted)
+        stored = self._disk.servers[server_id]
+        nics = sorted(stored.spec.nics, key=lambda nic: nic.position) if started_at is not None else ()
+        return ServerReport(
+            server_id=server_id,
+            state=state,
+            started_at=started_at,
+            detail=detail,
+            is_wanted=stored.wanted_on,
+            nics=tuple(nic.port_id for nic in nics),
+        )
 
     def get(self, server_id: ServerId, verb: str) -> DiskServer:
         """Return what is recorded. Raises: SiteFault NOT_FOUND."""

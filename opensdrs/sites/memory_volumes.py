@@ -54,6 +54,16 @@ class MemoryVolumes:
         self._disk.volumes[spec.volume_id] = volume
         return volume
 
+    def grow(self, volume: DiskVolume, size_bytes: int) -> None:
+        """Let a volume grow. Raises: SiteFault CONFLICT for snapshots and what they need, NO_SPACE."""
+        more = size_bytes - volume.blocks.size_bytes
+        if more <= 0:
+            return
+        if volume.source is not None or any(other.source == volume.volume_id for other in self._disk.volumes.values()):
+            raise self._conflict("ensure_volume_size", f"volume {volume.volume_id} is a snapshot or has one")
+        self._check_space("ensure_volume_size", more)
+        volume.blocks.size_bytes = size_bytes
+
     def ensure_absent(self, volume_id: VolumeId) -> None:
         """Delete the volume. Raises: SiteFault CONFLICT while a snapshot needs it."""
         if any(volume.source == volume_id for volume in self._disk.volumes.values()):

@@ -31,6 +31,7 @@ class PairState(StrEnum):
     OFF = "off"  # nothing is replicated (IDLE, FENCED)
     COPYING = "copying"  # mirror at work, the peer is not complete yet
     IN_SYNC = "in-sync"  # mirror synchronous and nothing dirty
+    SUSPENDED = "suspended"  # both copies identical, no mirror, writes wait for `ensure_group` (after `suspend`)
     WAITING = "waiting"  # link suspect: writes wait, nothing is acknowledged
     DEGRADED = "degraded"  # writes are acknowledged locally and remembered (after `degrade`)
     RECORDING = "recording"  # RECORD mode
@@ -115,7 +116,10 @@ class Forward:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NicSpec:
-    """A network interface. `cidr` is the subnet's, `gateway` its router; the guest gets `ip` by DHCP."""
+    """A network interface. `cidr` is the subnet's, `gateway` its router; the guest gets `ip` by DHCP.
+
+    `position` is its place in the server, 0 to 7, the same at both sites; 0 is the primary one.
+    """
 
     port_id: PortId
     mac: str
@@ -123,6 +127,7 @@ class NicSpec:
     cidr: str
     gateway: str
     forwards: tuple[Forward, ...] = ()
+    position: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,7 +148,7 @@ class ServerReport:
     """`started_at` is when the process that runs now was started.
 
     `is_wanted`: the site was told to run it and was not told otherwise; with STOPPED it means that a power cut, not the
-    guest, ended it.
+    guest, ended it. `nics` are those that the running server has, by position.
     """
 
     server_id: ServerId
@@ -151,6 +156,7 @@ class ServerReport:
     started_at: float | None
     detail: str = ""
     is_wanted: bool = False
+    nics: tuple[PortId, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

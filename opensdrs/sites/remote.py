@@ -14,7 +14,7 @@ import httpx
 import msgspec
 
 from opensdrs.domain.errors.kind import Cause, SiteFault
-from opensdrs.domain.ids import GroupId, ServerId, SiteName, VolumeId
+from opensdrs.domain.ids import GroupId, PairId, ServerId, SiteName, VolumeId
 from opensdrs.sites.model import (
     EventBatch,
     GroupReport,
@@ -120,6 +120,10 @@ class RemoteSite:
         """Report one volume."""
         return await self._call("get_volume", VolumeReport, volume_id=volume_id)
 
+    async def ensure_volume_size(self, volume_id: VolumeId, size_bytes: int) -> VolumeReport:
+        """Let the volume grow to at least this size."""
+        return await self._call("ensure_volume_size", VolumeReport, volume_id=volume_id, size_bytes=size_bytes)
+
     async def ensure_volume_absent(self, volume_id: VolumeId) -> None:
         """Delete the volume and its data."""
         await self._call("ensure_volume_absent", type(None), volume_id=volume_id)
@@ -159,6 +163,10 @@ class RemoteSite:
     async def degrade(self, group_id: GroupId, epoch: int, incident: str) -> GroupReport:
         """Let waiting writes of a MIRROR group go on without the peer."""
         return await self._call("degrade", GroupReport, group_id=group_id, epoch=epoch, incident=incident)
+
+    async def suspend(self, group_id: GroupId, epoch: int, pair_ids: tuple[PairId, ...]) -> GroupReport:
+        """End the mirrors of these pairs with both copies identical, and let their writes wait."""
+        return await self._call("suspend", GroupReport, group_id=group_id, epoch=epoch, pair_ids=pair_ids)
 
     async def demote(self, group_id: GroupId, epoch: int) -> GroupReport:
         """Planned failover: end every mirror with both copies identical and give up writing."""

@@ -12,7 +12,7 @@ from typing import Any, NoReturn, assert_never
 import msgspec
 
 from opensdrs.domain.errors.kind import Cause, SiteFault, Superseded
-from opensdrs.domain.ids import GroupId, ServerId, VolumeId
+from opensdrs.domain.ids import GroupId, PairId, ServerId, VolumeId
 from opensdrs.sites.model import (
     EventBatch,
     GroupReport,
@@ -63,6 +63,7 @@ VERBS: dict[str, Verb] = {
         _verb("ensure_volume", {"spec": VolumeSpec}, VolumeReport, 120),
         _verb("ensure_snapshot", {"spec": SnapshotSpec}, VolumeReport, 60),
         _verb("get_volume", {"volume_id": VolumeId}, VolumeReport, 10),
+        _verb("ensure_volume_size", {"volume_id": VolumeId, "size_bytes": int}, VolumeReport, 60),
         _verb("ensure_volume_absent", {"volume_id": VolumeId}, None, 30),
         _verb("ensure_server", {"spec": ServerSpec}, ServerReport, 30),
         _verb("get_server", {"server_id": ServerId}, ServerReport, 10),
@@ -73,6 +74,7 @@ VERBS: dict[str, Verb] = {
         _verb("get_group", {"group_id": GroupId}, GroupReport, 10),
         _verb("ensure_group_absent", {"group_id": GroupId, "epoch": int}, None, 60),
         _verb("degrade", {"group_id": GroupId, "epoch": int, "incident": str}, GroupReport, 15),
+        _verb("suspend", {"group_id": GroupId, "epoch": int, "pair_ids": tuple[PairId, ...]}, GroupReport, 30),
         _verb("demote", {"group_id": GroupId, "epoch": int}, GroupReport, 60),
         _verb("hold_writes", {"server_ids": tuple[ServerId, ...], "lease_s": float}, str, 15),
         _verb("release_writes", {"hold_id": str}, bool, 15),

@@ -45,6 +45,13 @@ TABLES: Mapping[type[Any], sa.Table] = {
 }
 
 
+class RowMissing(KeyError):
+    """A row that must exist does not; says which one."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
 class Scope:
     """Whose rows are visible."""
 
@@ -86,10 +93,10 @@ async def find(connection: Connection, kind: type[Row], row_id: str, scope: Scop
 
 
 async def get(connection: Connection, kind: type[Row], row_id: str) -> Row:
-    """Return a row that must exist; its absence is a bug or a race that the caller handles. Raises: KeyError."""
+    """Return a row that must exist; its absence is a bug or a race that the caller handles. Raises: RowMissing."""
     row = await find(connection, kind, row_id, SYSTEM)
     if row is None:
-        raise KeyError(f"{kind.__name__} {row_id}")
+        raise RowMissing(f"{kind.__name__.lower()} {row_id} does not exist")
     return row
 
 
@@ -164,5 +171,5 @@ async def delete_where(connection: Connection, kind: type[Any], *where: Where) -
     return (await connection.execute(TABLES[kind].delete().where(*where))).rowcount
 
 
-__all__ = ["SYSTEM", "TABLES", "Row", "Scope", "Where", "count", "delete", "delete_where", "find", "get",
+__all__ = ["SYSTEM", "TABLES", "Row", "RowMissing", "Scope", "Where", "count", "delete", "delete_where", "find", "get",
            "insert", "load", "move", "page", "select", "update"]  # fmt: skip

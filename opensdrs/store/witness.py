@@ -12,7 +12,7 @@ from opensdrs.domain.ids import GroupId
 from opensdrs.domain.witness import Witness
 from opensdrs.store import sync_history
 from opensdrs.store.database import Connection, Database
-from opensdrs.store.rows import load
+from opensdrs.store.rows import RowMissing, load
 from opensdrs.store.tables import witnesses
 
 
@@ -26,10 +26,10 @@ async def insert(connection: Connection, group_id: GroupId, register: Witness) -
 
 
 async def read(connection: Connection, group_id: GroupId) -> Witness:
-    """Return the register. Raises: KeyError for a group without one."""
+    """Return the register. Raises: RowMissing for a group without one."""
     row = (await connection.execute(sa.select(witnesses).where(witnesses.c.group_id == group_id))).mappings().first()
     if row is None:
-        raise KeyError(f"witness of group {group_id}")
+        raise RowMissing(f"the register of group {group_id} does not exist")
     return load(Witness, {key: value for key, value in row.items() if key != "group_id"})
 
 

@@ -53,6 +53,10 @@ class ExportedVolumes:
             raise SiteFault("az1", "volume", Cause.NOT_FOUND, volume_id)
         return self.modes[volume_id]
 
+    def size_of(self, volume_id: VolumeId) -> int:
+        """Return the size of all of them."""
+        return 1 << 20
+
     async def add(self, volume_id: VolumeId, content: bytes = b"", *, failing_writes: int = 0) -> None:
         """Export a volume of 1 MiB; its first `failing_writes` writes (0 or 1) fail."""
         path = self._folder / f"{volume_id}.raw"

@@ -11,7 +11,15 @@ from opensdrs.domain.model import Drill, Group, Instance, Job, Pair
 from opensdrs.domain.operations import JobType
 from opensdrs.domain.statuses import GroupStatus, JobStatus, PairStatus, ReplicationStatus, Station
 from opensdrs.flows.table import FLOWS
-from opensdrs.services.requests import InstanceDeletion, PairAttach, PairDeletion
+from opensdrs.services.requests import (
+    Extension,
+    InstanceDeletion,
+    NewNic,
+    NicDeletion,
+    PairAttach,
+    PairDeletion,
+    Resize,
+)
 from opensdrs.sites.model import Mode
 from opensdrs.store import rows
 from opensdrs.store.rows import SYSTEM
@@ -49,7 +57,7 @@ async def delete_instance(at: World, kill: Kill | None) -> Job:
     await at.create_group()
     await at.create_instance()
     deletion = InstanceDeletion(delete_target_server=True)
-    return await at.finish(await at.services.instances.delete(at.caller, at.instance_id, deletion), kill)
+    return await at.finish(await at.services.instance_deletion.delete(at.caller, at.instance_id, deletion), kill)
 
 
 async def start(at: World, kill: Kill | None) -> Job:
@@ -105,6 +113,38 @@ async def detach_pair(at: World, kill: Kill | None) -> Job:
     return await at.finish(await at.services.attachments.detach(at.caller, at.instance_id, job.resource_id), kill)
 
 
+async def add_one_nic(at: World, kill: Kill | None) -> Job:
+    wanted = NewNic(subnet_id=at.subnet_id)
+    return await at.finish(await at.services.nics.add(at.caller, at.instance_id, wanted), kill)
+
+
+async def add_nic(at: World, kill: Kill | None) -> Job:
+    await protected(at)
+    return await add_one_nic(at, kill)
+
+
+async def delete_nic(at: World, kill: Kill | None) -> Job:
+    await protected(at)
+    added = await add_one_nic(at, None)
+    wanted = NicDeletion(nic_id=added.entities["nic_id"])
+    return await at.finish(await at.services.nics.delete(at.caller, at.instance_id, wanted), kill)
+
+
+async def resize(at: World, kill: Kill | None) -> Job:
+    await protected(at)
+    await at.cloud.servers.stop(at.caller.scope, at.server.id)
+    wanted = Resize(flavor_id="s3.medium.2")
+    return await at.finish(await at.services.resizing.resize(at.caller, at.instance_id, wanted), kill)
+
+
+async def extend(at: World, kill: Kill | None) -> Job:
+    await protected(at)
+    async with at.database.read() as connection:
+        pair = (await rows.select(connection, Pair, SYSTEM))[0]
+    wanted = Extension(new_size=3)
+    return await at.finish(await at.services.extension.extend(at.caller, pair.id, wanted), kill)
+
+
 async def create_drill(at: World, kill: Kill | None) -> Job:
     await protected(at)
     return await at.create_drill(kill)
@@ -130,6 +170,10 @@ PLAYS: dict[JobType, Play] = {
     JobType.DELETE_PAIR: delete_pair,
     JobType.ATTACH_PAIR: attach_pair,
     JobType.DETACH_PAIR: detach_pair,
+    JobType.ADD_NIC: add_nic,
+    JobType.DELETE_NIC: delete_nic,
+    JobType.RESIZE_INSTANCE: resize,
+    JobType.EXTEND_PAIR: extend,
     JobType.CREATE_DRILL: create_drill,
     JobType.DELETE_DRILL: delete_drill,
 }
@@ -144,16 +188,16 @@ async def picture(at: World) -> dict[str, object]:
         counts = {kind.__name__: await rows.count(connection, kind, SYSTEM) for kind in (Attachment, Port)}
     picture: dict[str, object] = {kind.__name__: sorted(row.status for row in found[kind]) for kind in found}
     picture |= counts
-    picture["servers"] = sorted((server.name, server.site, server.status) for server in servers)
-    picture["volumes"] = sorted((volume.site, volume.status) for volume in volumes)
+    picture["servers"] = sorted((server.name, server.site, server.status, server.flavor_id) for server in servers)
+    picture["volumes"] = sorted((volume.site, volume.status, volume.size_gib) for volume in volumes)
     for name in (AZ1, AZ2):
         try:
             report = await at.sites[name].describe()
         except SiteFault as fault:
             picture[name] = fault.cause
             continue
-        picture[f"{name} servers"] = sorted(server.state for server in report.servers)
-        picture[f"{name} volumes"] = sorted(volume.mode for volume in report.volumes)
+        picture[f"{name} servers"] = sorted((server.state, len(server.nics)) for server in report.servers)
+        picture[f"{name} volumes"] = sorted((volume.mode, volume.size_bytes) for volume in report.volumes)
         picture[f"{name} groups"] = sorted((group.mode, len(group.pairs)) for group in report.groups)
     return picture
 
@@ -221,7 +265,7 @@ async def test_failover_when_it_fails_after_the_pivot_then_a_second_one_goes_for
         await protected(at)
         at.sites[AZ1].crash()
         job_id = await at.services.group_operations.failover(at.caller, at.group_id)
-        runner = at._runner(Kill())
+        runner = at.runner()
         await runner.begin(job_id)
         assert await runner.step(job_id, 0) is None  # the pivot
         at.sites[AZ2].crash()
@@ -242,7 +286,7 @@ async def test_start_when_dr_site_is_dead_then_error_starting_and_retry_works(tm
         await at.create_instance()
         at.sites[AZ2].crash()
         job_id = await at.services.group_operations.protect(at.caller, at.group_id)
-        runner = at._runner(Kill())
+        runner = at.runner()
         await runner.begin(job_id)
         assert await runner.step(job_id, 0) is None
         at.sites[AZ2].restart()

@@ -6,7 +6,7 @@ it was.
 """
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,10 +18,11 @@ from opensdrs.cloud.volumes import NewVolume
 from opensdrs.domain.ids import DrillId, GroupId, InstanceId, JobId, PairId, ProjectId, SiteName
 from opensdrs.domain.infrastructure import Flavor, Server
 from opensdrs.domain.model import ActiveDomain, Group, Job
+from opensdrs.domain.operations import JobType
 from opensdrs.flows.context import Context
 from opensdrs.flows.table import FLOWS
 from opensdrs.iam.caller import Caller
-from opensdrs.jobs.flow import Failure
+from opensdrs.jobs.flow import Failure, Flow
 from opensdrs.jobs.outbox import Outbox
 from opensdrs.jobs.runner import Runner
 from opensdrs.services.requests import InstanceDeletion, NewDrill, NewGroup, NewInstance, NewPair
@@ -53,6 +54,9 @@ class Kill:
             raise Killed(f"{moment} {step}")
 
 
+NEVER = Kill()
+
+
 class World:
     """Two sites, a database, services, and a way to run jobs."""
 
@@ -60,6 +64,7 @@ class World:
         self.database = database
         self.sites = sites
         self.link = link
+        self.flows: Mapping[JobType, Flow[Context]] = FLOWS
         self.cloud = Cloud(database, sites)
         self.services: Services = build_services(database, Outbox(), time.time)
         self.caller = Caller(
@@ -83,27 +88,27 @@ class World:
         """Run a job to its end; a `Killed` on the way restarts it at the step it was in, as the engine would."""
         kill = kill or Kill()
         job = await self.job(job_id)
-        steps = FLOWS[job.type].steps
+        steps = self.flows[job.type].steps
         failure: Failure | None = None
         done = 0
         while done < len(steps) and failure is None:
-            runner = self._runner(kill)
+            runner = self.runner(kill)
             await runner.begin(job_id)
             try:
                 failure = await runner.step(job_id, done)
             except Killed:
                 continue
             done += 1
-        runner = self._runner(Kill())
+        runner = self.runner(Kill())
         if failure is not None and not failure.is_superseded:
-            for step in FLOWS[job.type].undos(done):
-                await runner.undo(job_id, steps.index(step))
+            for step in self.flows[job.type].undos(done):
+                failure = failure.left_behind(await runner.undo(job_id, steps.index(step)))
         await runner.settle(job_id, failure)
         await runner.settle(job_id, failure)  # a crash after the settling repeats it
         return await self.job(job_id)
 
-    def _runner(self, kill: Kill) -> Runner[Context]:
-        return Runner(self.database, FLOWS, lambda job: Context(job, self.database, self.sites), kill)
+    def runner(self, kill: Kill = NEVER) -> Runner[Context]:
+        return Runner(self.database, self.flows, lambda job: Context(job, self.database, self.sites), kill)
 
     async def make_server(self, name: str = "app-1") -> Server:
         system = NewVolume(name=f"{name}-system", size_gib=1, bootable=True)
@@ -155,7 +160,9 @@ async def world(folder: Path, name: str = "world.sqlite") -> AsyncIterator[World
     sites = {name: MemorySite(name, link) for name in (AZ1, AZ2)}
     built = World(database, sites, link)
     async with database.write() as connection:
-        await seed_flavors(connection, [Flavor(id="s3.small.1", name="s3.small.1", vcpus=1, memory_mib=128)])
+        sizes = {"s3.small.1": 128, "s3.medium.2": 256}
+        flavors = [Flavor(id=name, name=name, vcpus=1, memory_mib=size) for name, size in sizes.items()]
+        await seed_flavors(connection, flavors)
         await seed_active_domain(
             connection,
             ActiveDomain(id=DOMAIN, name="domain-1", description="", sold_out=False, local_site=AZ1, remote_site=AZ2),

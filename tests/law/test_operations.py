@@ -25,8 +25,6 @@ IDS = [f"{row.resource}-{row.action}" for row in OPERATIONS]
 
 # Statuses that no operation of this slice leads to, each with its reason.
 ELSEWHERE = {
-    (Resource.INSTANCE, "nic-creating"), (Resource.INSTANCE, "nic-deleting"), (Resource.INSTANCE, "resizing"),
-    (Resource.INSTANCE, "error-resizing"), (Resource.PAIR, "extending"), (Resource.PAIR, "error-extending"),
     # set from what the sites report, not by an operation
     (Resource.INSTANCE, "invalid"), (Resource.INSTANCE, "fault"), (Resource.PAIR, "invalid"), (Resource.PAIR, "fault"),
 }  # fmt: skip
@@ -45,6 +43,9 @@ def test_pending_statuses_allow_nothing(row: Operation) -> None:
 
 @pytest.mark.parametrize("row", OPERATIONS, ids=IDS)
 def test_failed_status_carries_the_word_of_the_pending_one(row: Operation) -> None:
+    if row.failed == row.done:  # A.3 has no failed status for it: the resource stays as it was
+        assert row.pending in ("nic-creating", "nic-deleting")
+        return
     assert row.pending == NOUNS.get(row.failed, row.failed.removeprefix("error-"))
 
 

@@ -20,10 +20,12 @@ def test_routes_then_each_has_a_policy_rule() -> None:
     assert {route.operation for route in ROUTES} <= set(MINIMUM)
 
 
-def test_routes_then_success_is_200_or_204_without_a_body() -> None:
-    assert {route.success for route in ROUTES} == {200, 204}
+def test_routes_then_success_is_200_or_202_for_batches_or_204_without_a_body() -> None:
+    assert {route.success for route in ROUTES} == {200, 202, 204}
+    assert {route.operation for route in ROUTES if route.success == 202} == {"create_instances", "delete_instances"}
     assert {route.operation for route in ROUTES if route.success == 204} == {
-        "dismiss_failure", "dismiss_group_failures", "dismiss_failures_in_group"
+        "dismiss_failure", "dismiss_group_failures", "dismiss_failures_in_group",
+        "add_tag", "change_tags", "delete_tag",
     }  # fmt: skip
 
 

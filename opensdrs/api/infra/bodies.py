@@ -5,8 +5,10 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from opensdrs.domain.ids import PortId, ServerId, SubnetId, VolumeId, VpcId
+from opensdrs.domain.ids import PortId, ProjectId, ServerId, SubnetId, VolumeId, VpcId
 from opensdrs.domain.infrastructure import VolumeType
+
+Count = Annotated[int, Meta(ge=1, le=2**31 - 1)]  # the database's integers end there
 
 
 class Body(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
@@ -121,8 +123,8 @@ class FlavorBody(Body):
 
     id: str
     name: str
-    vcpus: int
-    memory_mib: int
+    vcpus: Count
+    memory_mib: Count
 
 
 class DedicatedHostBody(Body):
@@ -138,4 +140,12 @@ class StoragePoolBody(Body):
     name: str
     availability_zone: str
     type: VolumeType
-    capacity_gib: int
+    capacity_gib: Count
+
+
+class QuotaBody(Body):
+    """How many `server_groups` or `replications` a project may have; -1 is unlimited. This project unless named."""
+
+    type: str
+    quota: Any
+    project_id: ProjectId | None = None

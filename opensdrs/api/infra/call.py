@@ -53,7 +53,7 @@ Endpoint = Callable[[Call[Any]], Awaitable[Any]]
 class Route:
     """One row: `operation` is the policy's word, `body` the request's struct, `answer` what documents the answer."""
 
-    method: Literal["GET", "POST", "PATCH", "DELETE"]
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
     path: str
     operation: str
     endpoint: Endpoint

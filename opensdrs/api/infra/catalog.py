@@ -1,11 +1,12 @@
-"""Endpoints of what the cloud offers: flavors, dedicated hosts, storage pools, sites."""
+"""Endpoints of what the cloud offers: flavors, dedicated hosts, storage pools, quotas, sites."""
 
 from opensdrs.api.infra import answers
 from opensdrs.api.infra.answers import DedicatedHostAnswer, StoragePoolAnswer, ZoneAnswer
-from opensdrs.api.infra.bodies import DedicatedHostBody, FlavorBody, StoragePoolBody
+from opensdrs.api.infra.bodies import DedicatedHostBody, FlavorBody, QuotaBody, StoragePoolBody
 from opensdrs.api.infra.call import Call, Route
 from opensdrs.cloud.catalog import Zone
 from opensdrs.domain.infrastructure import DedicatedHost, Flavor, StoragePool
+from opensdrs.domain.model import Quota
 
 
 async def _list_flavors(call: Call[None]) -> dict[str, list[Flavor]]:
@@ -71,6 +72,11 @@ async def _delete_pool(call: Call[None]) -> None:
     await call.cloud.catalog.delete_storage_pool(call.caller.scope, call.id)
 
 
+async def _set_quota(call: Call[QuotaBody]) -> Quota:
+    body = call.body
+    return await call.cloud.quotas.set(body.project_id or call.caller.project_id, body.type, body.quota)
+
+
 async def _list_sites(call: Call[None]) -> dict[str, list[Zone]]:
     return {"sites": await call.cloud.catalog.zones()}
 
@@ -105,6 +111,8 @@ ROUTES: tuple[Route, ...] = (
           summary="Show a storage pool.", answer=StoragePoolAnswer),
     Route(method="DELETE", path="/storage-pools/{id:str}", operation="infra:delete", endpoint=_delete_pool,
           success=204, summary="Give a storage pool back.", answer=None),
+    Route(method="PUT", path="/quotas", operation="infra:administer", endpoint=_set_quota, body=QuotaBody,
+          summary="Set a project's quota.", answer=Quota),
     Route(method="GET", path="/sites", operation="infra:list", endpoint=_list_sites,
           summary="Describe the sites: accelerator, images, free space.", answer=Zone),
     Route(method="GET", path="/availability-zones", operation="infra:list", endpoint=_list_zones,

@@ -32,6 +32,10 @@ class VolumeAccess(Protocol):
         """Return the volume's mode (IDLE without a group). Raises: SiteFault NOT_FOUND."""
         ...
 
+    def size_of(self, volume_id: VolumeId) -> int:
+        """Return the volume's size in bytes. Raises: SiteFault NOT_FOUND."""
+        ...
+
 
 class VolumeUsers(Protocol):
     """The server half as volumes see it."""

@@ -23,6 +23,7 @@ from opensdrs.sites.model import (
     VolumeSpec,
 )
 from opensdrs.sites.qemu.groups import Groups
+from opensdrs.sites.qemu.growth import Growth
 from opensdrs.sites.qemu.heartbeat import Heartbeat
 from opensdrs.sites.qemu.observe import Observer
 from opensdrs.sites.qemu.relay import Relay
@@ -46,6 +47,7 @@ class QemuSite:
         self._volumes = Volumes(settings, state, self._users_of)
         self._servers = Servers(settings, self._volumes, self._events)
         self._snapshots = Snapshots(settings.name, state, self._volumes)
+        self._growth = Growth(settings.name, state, self._volumes)
         self._relay = Relay(settings)
         self._heartbeat = Heartbeat(settings, self._relay, self._reset_replicas)
         observer = Observer(settings.name, state, self._volumes, self._relay, self._heartbeat)
@@ -109,6 +111,10 @@ class QemuSite:
         """See `Site.get_volume`."""
         return await self._volumes.get_volume(volume_id)
 
+    async def ensure_volume_size(self, volume_id: VolumeId, size_bytes: int) -> VolumeReport:
+        """See `Site.ensure_volume_size`."""
+        return await self._growth.ensure_volume_size(volume_id, size_bytes)
+
     async def ensure_volume_absent(self, volume_id: VolumeId) -> None:
         """See `Site.ensure_volume_absent`."""
         record = self._state.find_volume(volume_id)
@@ -156,6 +162,10 @@ class QemuSite:
     async def degrade(self, group_id: GroupId, epoch: int, incident: str) -> GroupReport:
         """See `Site.degrade`."""
         return await self._groups.degrade(group_id, epoch, incident)
+
+    async def suspend(self, group_id: GroupId, epoch: int, pair_ids: tuple[PairId, ...]) -> GroupReport:
+        """See `Site.suspend`."""
+        return await self._groups.suspend(group_id, epoch, pair_ids)
 
     async def demote(self, group_id: GroupId, epoch: int) -> GroupReport:
         """See `Site.demote`."""

@@ -24,6 +24,7 @@ from opensdrs.sites.qemu.settings import short_name
 
 GUEST_EXPORT = "vol"
 TOP, VOL, FILE, TARGET = "vol-top", "vol", "vol-file", "target"
+_TARGET_PART = "target-part"  # of a replica that has grown already: a mirror wants both sides of one size
 _MIRROR, _RECORD = "mirror", "record"
 _GUEST, _REPLICA = "guest", "replica"
 _GRANULARITY_BYTES = 65536
@@ -100,6 +101,20 @@ class VolumeGraph:
         """Whether guests can use the volume now."""
         return self.is_gate_open and self.daemon.is_running and _GUEST in await self.daemon.export_ids()
 
+    async def has_guests(self) -> bool:
+        """Whether the export that guests use is there, whatever the gate."""
+        return _GUEST in await self.daemon.export_ids()
+
+    # -- the size ----------------------------------------------------------------------------------------------------
+
+    async def size_bytes(self) -> int:
+        """Return how large the volume is for whoever opens it."""
+        return await self._size_of(TOP)
+
+    async def resize(self, size_bytes: int) -> None:
+        """Let the volume grow. Raises: SiteFault FAILED while it is exported or mirrored."""
+        await self.daemon.execute("block_resize", node_name=TOP, size=size_bytes)
+
     # -- the peer ----------------------------------------------------------------------------------------------------
 
     async def ensure_replica_export(self, pair_id: str) -> None:
@@ -131,12 +146,13 @@ class VolumeGraph:
             reconnect_delay=_RECONNECT_DELAY_S,
         )
         try:
+            target = await self._fitting_target()
             async with self.daemon.qmp.expecting(_is_ready, "mirror ready") if is_identical else nullcontext():
                 await self.daemon.execute(
                     "blockdev-mirror",
                     job_id=_MIRROR,
                     device=TOP,
-                    target=TARGET,
+                    target=target,
                     sync="none" if is_identical else "full",
                     copy_mode="write-blocking",
                     granularity=_GRANULARITY_BYTES,
@@ -216,10 +232,25 @@ class VolumeGraph:
                         return int(bitmap["count"])
         return None
 
-    async def _drop_target(self) -> None:
+    async def _fitting_target(self) -> str:
+        """Return the target's node; of one that is larger than the volume, its beginning."""
+        size = await self._size_of(TOP)
+        if await self._size_of(TARGET) <= size:
+            return TARGET
+        await self.daemon.execute(
+            "blockdev-add", driver="raw", node_name=_TARGET_PART, file=TARGET, size=size, discard="unmap"
+        )
+        return _TARGET_PART
+
+    async def _size_of(self, node_name: str) -> int:
         nodes = await self.daemon.execute("query-named-block-nodes", flat=True)
-        if any(node["node-name"] == TARGET for node in nodes):
-            await self.daemon.execute("blockdev-del", node_name=TARGET)
+        return next(int(node["image"]["virtual-size"]) for node in nodes if node["node-name"] == node_name)
+
+    async def _drop_target(self) -> None:
+        present = {node["node-name"] for node in await self.daemon.execute("query-named-block-nodes", flat=True)}
+        for name in (_TARGET_PART, TARGET):
+            if name in present:
+                await self.daemon.execute("blockdev-del", node_name=name)
 
 
 def _is_ready(event: Event) -> bool:

@@ -19,7 +19,7 @@ from opensdrs.sites.qemu.pairs import PairSteps, all_of
 from opensdrs.sites.qemu.relay import Relay, SlotState
 from opensdrs.sites.qemu.relay_config import slot_name
 from opensdrs.sites.qemu.settings import QemuSiteSettings
-from opensdrs.sites.qemu.state import GroupRecord, PairRecord, StorageState
+from opensdrs.sites.qemu.state import GroupRecord, PairRecord, Pause, StorageState
 from opensdrs.sites.qemu.volumes import Volumes
 from opensdrs.sites.qemu.watch import Watches
 
@@ -157,6 +157,17 @@ class Groups:
                 self._observer.forget_proof(pair.volume_id)
         return await self.get_group(group_id)
 
+    async def suspend(self, group_id: GroupId, epoch: int, pair_ids: tuple[PairId, ...]) -> GroupReport:
+        """See `Site.suspend`."""
+        async with self._acting(group_id, epoch):
+            group = self._state.get_group(group_id)
+            await self._check_can_suspend(group, epoch, pair_ids)
+            with self._observer.suspending(group_id):
+                for pair in group.pairs:
+                    if pair.pair_id in pair_ids and pair.pause is not Pause.IDENTICAL:
+                        await self._suspend(group_id, pair)
+        return await self.get_group(group_id)
+
     async def demote(self, group_id: GroupId, epoch: int) -> GroupReport:
         """See `Site.demote`."""
         async with self._acting(group_id, epoch):
@@ -170,6 +181,14 @@ class Groups:
                 await self._bring_closed(group, fenced)
         return await self.get_group(group_id)
 
+    async def _suspend(self, group_id: GroupId, pair: PairRecord) -> None:
+        """Both steps are recorded: without the second one nobody claims that the copies are identical."""
+        with self._observer.leaving_sync(group_id):
+            await self._state.write_pair(group_id, replace(pair, pause=Pause.BEGUN))
+        self._observer.forget_proof(pair.volume_id)
+        await self._steps.suspend(pair)
+        await self._state.write_pair(group_id, replace(pair, pause=Pause.IDENTICAL))
+
     # -- bringing about ------------------------------------------------------------------------------------------------
 
     async def _bring_mirror(self, before: GroupRecord | None, spec: GroupSpec) -> None:
@@ -182,9 +201,11 @@ class Groups:
                 await self._wait_for_peer(group, kept)
             await all_of([self._steps.check_replica(pair, group.peer) for pair in fresh])
             self._heartbeat.note_offered(group.peer, [pair.pair_id for pair in fresh])
-            identical = {p.pair_id for p in fresh if p.identical and not p.began}
+            identical = {p.pair_id for p in fresh if (p.identical and not p.began) or p.pause is Pause.IDENTICAL}
             sent = await self._relay.sent_bytes()
-            begun = {p.pair_id: replace(p, began=True, sent_base=sent.get(p.slot or "", 0)) for p in fresh}
+            begun = {
+                p.pair_id: replace(p, began=True, pause=Pause.NONE, sent_base=sent.get(p.slot or "", 0)) for p in fresh
+            }
             group = replace(group, pairs=tuple(begun.get(p.pair_id, replace(p, began=True)) for p in group.pairs))
             await self._state.write_group(group)
         finally:
@@ -220,6 +241,8 @@ class Groups:
     async def _has_mirror(self, before: GroupRecord | None, pair: PairRecord) -> bool:
         """Whether the pair is being mirrored now, so that its record of differences is complete."""
         if before is None or before.mode is not Mode.MIRROR or pair.slot not in _slots(before):
+            return False
+        if pair.pause is not Pause.NONE:
             return False
         graph = self._volumes.graph(pair.volume_id)
         return graph.daemon.is_running and await graph.find_mirror() is not None
@@ -260,6 +283,20 @@ class Groups:
         for ids in ([pair.pair_id for pair in spec.pairs], [pair.volume_id for pair in spec.pairs]):
             if len(set(ids)) != len(ids):
                 raise SiteFault(self._site, verb, Cause.CONFLICT, "a pair or a volume is named twice")
+
+    async def _check_can_suspend(self, group: GroupRecord, epoch: int, pair_ids: Collection[PairId]) -> None:
+        states = {pair.pair_id: pair.state for pair in (await self._observer.report(group)).pairs}
+        for pair in group.pairs:
+            if pair.pause is not Pause.NONE:  # then its mirror knows, if there is one
+                states[pair.pair_id] = PairState.SUSPENDED
+        late = [id_ for id_ in pair_ids if states.get(id_) not in (PairState.IN_SYNC, PairState.SUSPENDED)]
+        reason = ""
+        if group.epoch != epoch or group.mode is not Mode.MIRROR or group.degraded:
+            reason = f"the group is in mode {group.mode} at epoch {group.epoch}{', degraded' * group.degraded}"
+        elif late:
+            reason = f"pair {late[0]} is not in sync"
+        if reason:
+            raise SiteFault(self._site, f"group {group.group_id}: suspend", Cause.CONFLICT, reason)
 
     async def _check_can_demote(self, group: GroupRecord, epoch: int) -> None:
         report = await self._observer.report(group)
@@ -305,6 +342,7 @@ class Groups:
             slot=slot,
             began=known is not None and known.began and is_same_epoch,
             sent_base=0 if known is None else known.sent_base,
+            pause=known.pause if known is not None and is_same_epoch and spec.mode is Mode.MIRROR else Pause.NONE,
         )
 
     def _free_slot(self, peer: SiteName) -> str:

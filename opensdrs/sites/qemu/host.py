@@ -10,7 +10,7 @@ from opensdrs.sites.events import EventLog
 from opensdrs.sites.model import DiskSpec
 from opensdrs.sites.qemu.accel import Accelerator
 from opensdrs.sites.qemu.attach import VolumeAccess
-from opensdrs.sites.qemu.machine import Attachment
+from opensdrs.sites.qemu.machine import Attachment, node_name
 from opensdrs.sites.qemu.records import Records
 
 
@@ -49,6 +49,14 @@ class Host:
                 volume = f"volume {disk.volume_id} of {disk.device}"
                 words = f"{volume} is in mode {mode}: servers of this site may not use it"
                 raise self.fault(server_id, "attach", Cause.CONFLICT, words)
+
+    def sizes_of(self, disks: Iterable[DiskSpec]) -> dict[str, int]:
+        """Return the sizes of those disks that servers can open just now, by block node."""
+        return {
+            node_name(disk.volume_id): self.volumes.size_of(disk.volume_id)
+            for disk in disks
+            if self.volumes.attach_point(disk.volume_id).socket_path.exists()
+        }
 
     def _attachment(self, disk: DiskSpec) -> Attachment:
         point = self.volumes.attach_point(disk.volume_id)

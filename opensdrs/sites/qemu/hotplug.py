@@ -1,9 +1,10 @@
 """Changes to a server while it runs: disks come and go, forwards change (NICs: `hotnics.py`). QEMU knows the truth.
 
-Source: QMP `blockdev-add`, `device_add`, `device_del`, `DEVICE_DELETED`; HMP `hostfwd_add`, `hostfwd_remove`.
+Source: QMP `blockdev-add`, `device_add`, `device_del`, `DEVICE_DELETED`, `block_resize`; HMP `hostfwd_add`,
+`hostfwd_remove`, `qemu-io`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from opensdrs.domain.errors.kind import Cause, SiteFault
@@ -73,6 +74,18 @@ async def drop_unused_nodes(guest: Guest) -> None:
     for node in sorted(nodes - in_use):
         if node.startswith(NODE_PREFIX):
             await guest.execute("blockdev-del", node_name=node)
+
+
+async def show_sizes(guest: Guest, sizes_bytes: Mapping[str, int]) -> None:
+    """Tell the guest of disks (by node) that have grown. Their volumes must be open. Raises: SiteFault.
+
+    A connection learns the size only when it is made: the growth ended it, and a read makes it anew.
+    """
+    for node in await guest.execute("query-named-block-nodes", flat=True):
+        wanted = sizes_bytes.get(node["node-name"], 0)
+        if node["image"]["virtual-size"] < wanted:
+            await guest.monitor(f'qemu-io {node["node-name"]} "read 0 512"')
+            await guest.execute("block_resize", node_name=node["node-name"], size=wanted)
 
 
 async def plan_forwards(guest: Guest, started: ServerSpec, wanted: set[Rule]) -> ForwardPlan:

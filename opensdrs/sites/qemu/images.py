@@ -49,6 +49,15 @@ def reserve_space(site: str, path: Path, size_bytes: int) -> None:
         raise SiteFault(site, "reserve space", cause, f"{detail} ({error.strerror})") from error
 
 
+def sync_file(path: Path) -> None:
+    """Bring what anybody wrote to a file to the disk."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def allocated_bytes(*paths: Path) -> int:
     """Return what files occupy; one that is not there occupies nothing."""
     return sum(path.stat().st_blocks * 512 for path in paths if path.exists())

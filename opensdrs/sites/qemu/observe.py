@@ -14,7 +14,7 @@ from opensdrs.sites.model import GroupReport, Mode, PairReport, PairState
 from opensdrs.sites.qemu.graph import MirrorStatus, VolumeGraph
 from opensdrs.sites.qemu.heartbeat import Heartbeat
 from opensdrs.sites.qemu.relay import Relay
-from opensdrs.sites.qemu.state import GroupRecord, PairRecord, StorageState
+from opensdrs.sites.qemu.state import GroupRecord, PairRecord, Pause, StorageState
 from opensdrs.sites.qemu.volumes import Volumes
 
 _BUSY_LOOKS_BEFORE_SETTLING = 20
@@ -35,6 +35,7 @@ class Observer:
         self._busy_looks: dict[VolumeId, int] = {}
         self._last_error: dict[VolumeId, str] = {}
         self._leaving_sync: set[GroupId] = set()
+        self._suspending: set[GroupId] = set()
 
     def forget_proof(self, volume_id: VolumeId, error: str = "") -> None:
         """A mirror was started, resumed or failed: what was proved of it is void."""
@@ -66,6 +67,15 @@ class Observer:
             yield
         finally:
             self._leaving_sync.discard(group_id)
+
+    @contextlib.contextmanager
+    def suspending(self, group_id: GroupId) -> Iterator[None]:
+        """Within the block a pair of the group that is being suspended is not broken, though nothing is proved of it."""
+        self._suspending.add(group_id)
+        try:
+            yield
+        finally:
+            self._suspending.discard(group_id)
 
     async def report(self, group: GroupRecord) -> GroupReport:
         """Report a group with what went over the wire."""
@@ -101,6 +111,12 @@ class Observer:
         graph = self._volumes.graph(pair.volume_id)
         if group.mode in (Mode.IDLE, Mode.FENCED):
             return self._plain(pair, PairState.OFF)
+        if pair.pause is Pause.IDENTICAL:
+            return self._plain(pair, PairState.SUSPENDED)
+        if pair.pause is Pause.BEGUN:
+            if group.group_id in self._suspending:
+                return self._plain(pair, PairState.COPYING)
+            return self._plain(pair, PairState.BROKEN, "its suspension was interrupted; ensure the group again")
         if not graph.daemon.is_running:
             return self._plain(pair, PairState.BROKEN, "the volume's daemon does not run")
         try:

@@ -45,8 +45,8 @@ class PairSteps:
             path = self._relay.slot_socket(slot)
             there = await probe_size_bytes(self._site, path, pair.pair_id, _PROBE_TIMEOUT_S)
             here = -(-self._state.get_volume(pair.volume_id).size_bytes // _SECTOR_BYTES) * _SECTOR_BYTES
-            if there != here:
-                detail = f"volume {pair.volume_id} has {here} bytes and its replica at {peer} {there}"
+            if there < here:
+                detail = f"volume {pair.volume_id} has {here} bytes and its replica at {peer} only {there}"
                 raise SiteFault(self._site, "start mirror", Cause.CONFLICT, detail)
         except BaseException:
             await self._relay.switch({slot: SlotState.HOLD})
@@ -108,6 +108,17 @@ class PairSteps:
             graph = self._volumes.graph(pair.volume_id)
             await graph.ensure_no_replica_export()
             await graph.ensure_replica_export(pair.pair_id)
+
+    async def suspend(self, pair: PairRecord) -> None:
+        """As `finish`, and what was acknowledged is on the disk: a power cut leaves the copies identical.
+
+        Raises: SiteFault CONFLICT when there is no mirror that could tell.
+        """
+        if await self._volumes.graph(pair.volume_id).find_mirror() is None:
+            detail = f"there is no mirror of volume {pair.volume_id}; ensure the group again"
+            raise SiteFault(self._site, "suspend mirror", Cause.CONFLICT, detail)
+        await self.finish(pair)
+        await self._volumes.make_durable(pair.volume_id)
 
     async def finish(self, pair: PairRecord) -> None:
         """End a mirror that is in sync with both copies identical and nobody let in. Raises: SiteFault."""

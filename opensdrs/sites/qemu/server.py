@@ -249,6 +249,7 @@ class Server:
             await hotplug.plug(guest, attachment)
         if self.guest is guest:
             self._change(started=replace(started, disks=spec.disks, nics=nics.afterwards))
+        await hotplug.show_sizes(guest, self._host.sizes_of(spec.disks))
         await hotplug.apply_forwards(guest, hotnics.united(started.nics, nics.afterwards), plan)
 
     def _check_known(self) -> None:

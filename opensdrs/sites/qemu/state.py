@@ -5,6 +5,7 @@ Everything is written here *before* it is acted on. What runs is asked from the 
 
 import asyncio
 import os
+from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
 
@@ -26,11 +27,20 @@ class VolumeRecord(msgspec.Struct, frozen=True, kw_only=True):
     source_volume_id: VolumeId | None = None
 
 
+class Pause(StrEnum):
+    """How far the suspension of a pair is."""
+
+    NONE = "none"
+    BEGUN = "begun"  # guests may be cut off, the mirror may have ended
+    IDENTICAL = "identical"  # guests are cut off, the mirror ended with both copies identical and on the disk
+
+
 class PairRecord(msgspec.Struct, frozen=True, kw_only=True):
     """A pair of a group.
 
     `slot`: the relay's slot that it sends through (MIRROR). `began`: a mirror was begun at this epoch, so the
-    permission to start without copying is used up. `sent_base`: the slot's count when the mirror was begun.
+    permission to start without copying is used up; `pause` IDENTICAL is such a permission as well. `sent_base`: the
+    slot's count when the mirror was begun.
     """
 
     pair_id: PairId
@@ -39,6 +49,7 @@ class PairRecord(msgspec.Struct, frozen=True, kw_only=True):
     slot: str | None = None
     began: bool = False
     sent_base: int = 0
+    pause: Pause = Pause.NONE
 
 
 class GroupRecord(msgspec.Struct, frozen=True, kw_only=True):

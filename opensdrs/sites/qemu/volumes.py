@@ -15,7 +15,7 @@ from opensdrs.sites.model import Mode, VolumeReport, VolumeSpec
 from opensdrs.sites.qemu.attach import AttachPoint
 from opensdrs.sites.qemu.background import end_tasks, start_task
 from opensdrs.sites.qemu.graph import VolumeGraph
-from opensdrs.sites.qemu.images import allocated_bytes, create_volume_file, reserve_space
+from opensdrs.sites.qemu.images import allocated_bytes, create_volume_file, reserve_space, sync_file
 from opensdrs.sites.qemu.overlay import OverlayGraph
 from opensdrs.sites.qemu.qmp import Event
 from opensdrs.sites.qemu.settings import QemuSiteSettings, check_id
@@ -87,6 +87,10 @@ class Volumes:
         self._state.get_volume(volume_id)
         group = self._state.group_of(volume_id)
         return Mode.IDLE if group is None else group.mode
+
+    def size_of(self, volume_id: VolumeId) -> int:
+        """Return the volume's size in bytes. Raises: SiteFault NOT_FOUND."""
+        return self._state.get_volume(volume_id).size_bytes
 
     # -- the Site protocol ---------------------------------------------------------------------------------------------
 
@@ -186,10 +190,15 @@ class Volumes:
             self._graphs[volume_id] = self._make_graph(record)
         return self._graphs[volume_id]
 
-    async def reserve_space(self, volume_id: VolumeId) -> None:
-        """Make sure that a replica never lacks space. Raises: SiteFault NO_SPACE."""
+    async def reserve_space(self, volume_id: VolumeId, size_bytes: int | None = None) -> None:
+        """Make sure that a replica (that is to have this size) never lacks space. Raises: SiteFault NO_SPACE."""
         record = self._state.get_volume(volume_id)
-        await asyncio.to_thread(reserve_space, self._site, self.files_of(record)[0], record.size_bytes)
+        size = record.size_bytes if size_bytes is None else size_bytes
+        await asyncio.to_thread(reserve_space, self._site, self.files_of(record)[0], size)
+
+    async def make_durable(self, volume_id: VolumeId) -> None:
+        """Bring what was written to the disk."""
+        await asyncio.to_thread(sync_file, self.files_of(self._state.get_volume(volume_id))[0])
 
     def files_of(self, record: VolumeRecord) -> list[Path]:
         """Return where a volume's data lies; for a snapshot its overlay, then what its source kept for it."""

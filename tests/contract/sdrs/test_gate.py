@@ -54,7 +54,7 @@ async def test_write_when_the_caller_may_only_read_then_403_before_the_body_is_l
     [
         ("GET", f"/v1/{PROJECT}/nothing", 404, "APIGW.0101"),
         ("GET", "/v1/a/b/c/d/e", 404, "APIGW.0101"),
-        ("POST", f"/v1/{PROJECT}/protected-instances/{'0' * 32}/nic", 404, "APIGW.0101"),
+        ("POST", f"/v1/{PROJECT}/protected-instances/{'0' * 32}/nothing", 404, "APIGW.0101"),
         ("PATCH", GROUPS, 405, "APIGW.0106"),
         ("PUT", GROUPS, 405, "APIGW.0106"),
     ],

@@ -43,7 +43,7 @@ async def test_create_instance_then_every_row_that_the_flow_fills(world: World) 
         ("creating", "inactive", 0)
     }
     assert set(job.params["pairs"]) == set(job.params["new_pairs"]) == set(pairs)
-    assert (job.params["server_id"], job.params["dr_server_id"]) == (server_id, dr.id)
+    assert job.params["instances"] == [instance.id]
     assert job.entities == {"protected_instance_id": instance.id, "server_group_id": group_id}
     assert (job.job_type, job.group_id) == ("createProtectedInstanceNoCG", group_id)
     for link in await world.all(PairAttachment):
@@ -91,12 +91,12 @@ async def test_create_instance_when_the_target_is_in_production_then_its_server_
         ({"server_id": None}, "SDRS.0210"),
         ({"server_id": "0" * 32}, "SDRS.1326"),
         ({"cluster_id": "x"}, "SDRS.0218"),
-        ({"cluster_id": "0" * 32}, "SDRS.1381"),
+        ({"cluster_id": "0" * 32}, "SDRS.1382"),
         ({"tenancy": "own"}, "SDRS.0228"),
         ({"tenancy": "shared", "dedicated_host_id": "0" * 32}, "SDRS.1371"),
         ({"tenancy": "dedicated", "dedicated_host_id": "x"}, "SDRS.0227"),
-        ({"tenancy": "dedicated", "dedicated_host_id": "0" * 32}, "SDRS.1372"),
-        ({"tenancy": "dedicated"}, "SDRS.1372"),
+        ({"tenancy": "dedicated", "dedicated_host_id": "0" * 32}, "SDRS.1366"),
+        ({"tenancy": "dedicated"}, "SDRS.1366"),
         ({"flavorRef": "huge"}, "SDRS.1353"),
         ({"flavorRef": 3}, "SDRS.1353"),
         ({"primary_ip_address": "10.0.0.9"}, "SDRS.1380"),
@@ -319,9 +319,8 @@ async def test_delete_instance_when_nothing_is_asked_for_then_the_dr_server_stay
 ) -> None:
     instance_id = await world.instance(await world.group("available"))
     job = await world.job(await world.accepted("DELETE", f"{PATH}/{instance_id}", content))
-    assert (job.job_type, job.params) == (
-        "deleteProtectedInstanceNoCG", {"delete_target_server": False, "delete_target_eip": False}
-    )  # fmt: skip
+    assert job.job_type == "deleteProtectedInstanceNoCG"
+    assert job.params == {"instances": [instance_id], "delete_target_server": False, "delete_target_eip": False}
     assert (await world.row(Instance, instance_id)).status == "deleting"
     assert await world.refused("DELETE", f"{PATH}/{instance_id}") == "SDRS.1301"
     assert await world.refused("DELETE", f"{PATH}/{instance_id}", b"[]") == "SDRS.0201"

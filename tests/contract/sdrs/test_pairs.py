@@ -51,7 +51,7 @@ async def test_create_pair_when_the_target_is_in_production_then_its_disk_is_the
         ({"volume_id": None}, "SDRS.0211"),
         ({"volume_id": "0" * 32}, "SDRS.0211"),
         ({"cluster_id": "x"}, "SDRS.0218"),
-        ({"cluster_id": "0" * 32}, "SDRS.1381"),
+        ({"cluster_id": "0" * 32}, "SDRS.1382"),
     ],
 )
 async def test_create_pair_when_a_field_is_wrong_then_its_code(world: World, values: dict[str, Any], code: str) -> None:

@@ -41,6 +41,7 @@ async def test_list_failures_then_groups_themselves_or_what_is_in_one(world: Wor
     job = await world.job(failed)
     assert shown.pop("begin_time").endswith("Z")
     assert shown == {
+        "id": failed,
         "job_status": "FAIL",
         "resource_id": job.resource_id,
         "resource_name": "broken",
@@ -51,6 +52,18 @@ async def test_list_failures_then_groups_themselves_or_what_is_in_one(world: Wor
         "error_code": "SDRS.1014",
         "fail_reason": "the link is down",
     }
+
+
+async def test_list_failures_when_filtered_by_a_word_that_does_not_exist_then_its_code(world: World) -> None:
+    words = ("create", "delete", "attach", "detach", "expand", "resize", "start", "stop", "reverse", "failover",
+             "reprotect")  # fmt: skip
+    for word in words:
+        assert await listed(world, failure_status=f"{word}Fail") == []
+    assert await world.refused("GET", PATH, failure_status="failed") == "SDRS.0209"
+    assert await world.refused("GET", PATH, resource_type="servers") == "SDRS.0201"
+    assert await world.refused("GET", PATH, server_group_id="x") == "SDRS.0207"
+    assert await world.refused("GET", PATH, limit=1001) == "SDRS.0221"
+    assert await world.refused("GET", PATH, offset=-1) == "SDRS.0222"
 
 
 async def test_dismiss_failure_then_hidden_but_the_job_stays(world: World) -> None:

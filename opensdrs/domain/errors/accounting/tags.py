@@ -1,0 +1,26 @@
+"""When the codes of tags are raised."""
+
+TAGS: dict[str, str] = {
+    "2201": "the action on tags is neither create nor delete",
+    "2202": "the list of tags is empty",
+    "2203": "more tags than an instance may have",
+    "2204": "a key is too long or has forbidden characters",
+    "2205": "a key is missing or blank",
+    "2206": "the instance has no tag with this key (404)",
+    "2207": "a value is too long or has forbidden characters",
+    "2208": "a value is missing or null",
+    "2209": "a key stands twice",
+    "2210": "the action of a query is neither filter nor count",
+    "2211": "limit or offset with the action count",
+    "2212": "matches is empty",
+    "2213": "matches has no key",
+    "2214": "matches has an unknown key",
+    "2215": "matches has a key twice",
+    "2216": "matches has no value",
+    "2217": "matches has a value that is too long",
+    "2218": "a key has too many values",
+    "2219": "a key has a value twice",
+    "2220": "limit of a query is not 1 to 1000",
+    "2221": "tags are added to an instance that is coming, going or broken",
+    "2222": "tags are deleted from an instance that is coming or going",
+}
