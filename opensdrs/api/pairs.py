@@ -10,8 +10,6 @@ from opensdrs.domain.errors import refused
 from opensdrs.domain.ids import PairId
 from opensdrs.services.requests import Extension, NewPair, PairDeletion
 
-_EXTEND = "extend-replication"
-
 
 def _id(call: Call) -> PairId:
     return PairId(call.path["replication_id"])
@@ -43,9 +41,9 @@ async def _delete(call: Call) -> Any:
 async def _operate(call: Call) -> Any:
     """Raises: SDRS.0206 unless the body names the one known action (MATRIX A8)."""
     document = call.document()
-    if list(document) != [_EXTEND]:
-        raise refused("SDRS.0206", f"the body names {_EXTEND} and nothing else")
-    wanted = read(document, _EXTEND, Extension)
+    if list(document) != ["extend-replication"]:
+        raise refused("SDRS.0206", "the body names extend-replication and nothing else")
+    wanted = read(document, "extend-replication", Extension)
     return job_answer(await call.services.extension.extend(call.caller, _id(call), wanted))
 
 

@@ -22,13 +22,16 @@ async def server_spec(connection: Connection, server_id: ServerId) -> ServerSpec
         name=server.name,
         vcpus=flavor.vcpus,
         memory_mib=flavor.memory_mib,
-        disks=tuple(
-            DiskSpec(volume_id=disk.volume_id, device=disk.device)
-            for disk in sorted(disks, key=lambda disk: disk.device)
-        ),
+        disks=tuple([await _disk(connection, disk) for disk in sorted(disks, key=lambda disk: disk.device)]),
         nics=tuple([await _nic(connection, port) for port in sorted(nics, key=lambda port: port.position)]),
         isolated=server.isolated,
     )
+
+
+async def _disk(connection: Connection, disk: Attachment) -> DiskSpec:
+    volume = await rows.find(connection, Volume, disk.volume_id, SYSTEM)
+    is_shared = volume is not None and volume.shared
+    return DiskSpec(volume_id=disk.volume_id, device=disk.device, shared=is_shared)
 
 
 async def _nic(connection: Connection, port: Port) -> NicSpec:

@@ -9,7 +9,7 @@ import asyncio
 import time
 
 from opensdrs.cloud.specs import GIB
-from opensdrs.domain.errors import Cause, SiteFault
+from opensdrs.domain.errors import Cause, SiteFault, refused
 from opensdrs.domain.ids import PairId
 from opensdrs.domain.infrastructure import Volume
 from opensdrs.domain.model import Pair
@@ -113,7 +113,7 @@ async def wait_until_in_sync(context: Context) -> None:
         if mine is not None and mine.copied_bytes > best:
             moved_at, best = time.monotonic(), mine.copied_bytes
         elif time.monotonic() - moved_at > _STALL_S:
-            raise SiteFault(site.name, "mirror", Cause.TIMEOUT, f"nothing was copied for {_STALL_S:.0f} s")
+            raise refused("SDRS.0008", f"site {site.name} has copied nothing for {_STALL_S:.0f} s")
         await asyncio.sleep(_POLL_S)
 
 

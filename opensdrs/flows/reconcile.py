@@ -12,7 +12,7 @@ from opensdrs.domain.statuses import FaultLevel, InstanceStatus, PairStatus
 from opensdrs.flows.context import Picture
 from opensdrs.flows.sync import fault_of
 from opensdrs.sites.base import Site
-from opensdrs.sites.model import GroupReport, Power, ServerState
+from opensdrs.sites.model import GroupReport, Mode, PairReport, PairState, Power, ServerState
 from opensdrs.store import rows
 from opensdrs.store.database import Database
 from opensdrs.store.rows import SYSTEM
@@ -59,6 +59,21 @@ async def _start_again(database: Database, site: Site, server: Server) -> None:
     _log.info("server.restarted", extra={"server_id": server.id, "site": site.name})
     async with database.write() as connection:
         await record_state(connection, started)
+
+
+async def show_silence(database: Database, picture: Picture) -> None:
+    """The production site does not answer: its pairs and their instances are at fault, and a failover is advised."""
+    report = GroupReport(
+        group_id=picture.group.id,
+        epoch=picture.witness.epoch,
+        mode=Mode.MIRROR,
+        link_up=None,
+        pairs=tuple(
+            PairReport(pair_id=pair.id, volume_id=pair.volume_at(picture.production), state=PairState.BROKEN)
+            for pair in picture.replicated()
+        ),
+    )
+    await show_faults(database, picture, report)
 
 
 async def show_faults(database: Database, picture: Picture, report: GroupReport) -> None:

@@ -8,6 +8,7 @@ is told to let writes go on alone.
 import asyncio
 import itertools
 import logging
+import time
 from collections import defaultdict
 from collections.abc import Mapping
 
@@ -18,7 +19,7 @@ from opensdrs.domain.model import Group
 from opensdrs.domain.statuses import GroupStatus, PairStatus
 from opensdrs.flows import sync
 from opensdrs.flows.context import Picture, look
-from opensdrs.flows.reconcile import reconcile_servers, show_faults
+from opensdrs.flows.reconcile import reconcile_servers, show_faults, show_silence
 from opensdrs.flows.soundness import look_at_sites, show_invalid
 from opensdrs.sites.base import Site
 from opensdrs.sites.model import EventKind, GroupReport, Mode, PairState
@@ -31,6 +32,7 @@ _log = logging.getLogger(__name__)
 _WATCH_S = 20.0
 _SWEEP_S = 3.0
 _CALL_S = 15.0
+_SILENCE_S = 10.0  # longer than an agent takes to start again
 _PAUSE_S = 0.5
 _SWEEPS_PER_LOOK = 10  # rows are cheap to compare, a site's whole inventory is not
 _SETTLED_WITH_MIRROR = frozenset({GroupStatus.PROTECTED, GroupStatus.ERROR_STOPPING})
@@ -39,11 +41,13 @@ _SETTLED_WITH_MIRROR = frozenset({GroupStatus.PROTECTED, GroupStatus.ERROR_STOPP
 class Watcher:
     """One task per site follows its events; one sweeps."""
 
-    def __init__(self, database: Database, sites: Mapping[SiteName, Site]) -> None:
+    def __init__(self, database: Database, sites: Mapping[SiteName, Site], *, silence_s: float = _SILENCE_S) -> None:
         self._database = database
         self._sites = sites
         self._locks: dict[GroupId, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._absent: dict[SiteName, frozenset[str]] = {}
+        self._silent_since: dict[GroupId, float] = {}
+        self._silence_s = silence_s
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -119,6 +123,7 @@ class Watcher:
             _log.info("watch.group.later", extra={"group_id": group_id, "reason": f"{type(error).__name__}: {error}"})
         except KeyError:
             self._locks.pop(group_id, None)  # the group was deleted meanwhile
+            self._silent_since.pop(group_id, None)
 
     async def tend(self, group_id: GroupId) -> None:
         """Look at one group and do what its state asks for."""
@@ -131,13 +136,25 @@ class Watcher:
         if not is_settled and not operations.is_pending(picture.group.status):
             return
         site = self._sites[picture.group.production_site]
-        report = await site.get_group(group_id)
+        try:
+            report = await site.get_group(group_id)
+        except SiteFault as fault:
+            if is_settled and fault.is_transient:
+                await self._bear_silence(picture)
+            raise
+        self._silent_since.pop(group_id, None)
         if report.epoch != picture.witness.epoch:
             return
         if report.mode is Mode.MIRROR:
             report = await self._follow_link(picture, site, report)
         if is_settled:
             await self._keep(picture, site, report)
+
+    async def _bear_silence(self, picture: Picture) -> None:
+        """A production site that is silent for a moment may be starting; one that stays silent is at fault."""
+        now = time.monotonic()
+        if now - self._silent_since.setdefault(picture.group.id, now) >= self._silence_s:
+            await show_silence(self._database, picture)
 
     async def _follow_link(self, picture: Picture, site: Site, report: GroupReport) -> GroupReport:
         states = {pair.state for pair in report.pairs}

@@ -158,7 +158,7 @@ class MemoryServers:
         for disk in spec.disks:
             self._check_open(verb, disk.volume_id)
             user = self.find_user(disk.volume_id)
-            if user not in (None, spec.server_id):
+            if user not in (None, spec.server_id) and not disk.shared:
                 detail = f"server {user} uses volume {disk.volume_id}"
                 raise SiteFault(self._site, verb, Cause.CONFLICT, detail)
 

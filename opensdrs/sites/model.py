@@ -99,10 +99,14 @@ class VolumeReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DiskSpec:
-    """A volume attached to a server. `device` is /dev/vda, /dev/vdb ...; the server boots from /dev/vda."""
+    """A volume attached to a server. `device` is /dev/vda, /dev/vdb ...; the server boots from /dev/vda.
+
+    `shared`: other running servers may have the volume as well; their systems coordinate what they write.
+    """
 
     volume_id: VolumeId
     device: str
+    shared: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

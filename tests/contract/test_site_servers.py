@@ -2,12 +2,13 @@
 # ruff: noqa: F811
 
 import time
+from dataclasses import replace
 
 import pytest
 
 from opensdrs.domain.errors import Cause
 from opensdrs.domain.ids import ServerId, VolumeId, new_id
-from opensdrs.sites.model import Mode, Power, ServerState
+from opensdrs.sites.model import DiskSpec, Mode, Power, ServerState
 from tests.contract.site_world import World, fault, server_spec, world  # noqa: F401
 from tests.contract.tiny_guest import boot_sector
 from tests.waiting import eventually
@@ -202,3 +203,17 @@ async def test_server_when_the_power_was_cut_then_is_stopped_but_wanted(world: W
     assert (report.state, report.is_wanted) == (ServerState.STOPPED, True)
     report = await world.site("az1").ensure_power(server_id, Power.KILLED)
     assert (report.state, report.is_wanted) == (ServerState.STOPPED, False)
+
+
+async def test_volume_when_shared_then_two_servers_run_with_it(world: World) -> None:
+    shared = await world.make_volume()
+    started = []
+    for _ in range(2):
+        server_id, system = ServerId(new_id()), await world.make_volume()
+        disks = (
+            DiskSpec(volume_id=system, device="/dev/vda"),
+            DiskSpec(volume_id=shared, device="/dev/vdb", shared=True),
+        )
+        await world.site("az1").ensure_server(replace(server_spec(server_id, system), disks=disks))
+        started.append(await world.site("az1").ensure_power(server_id, Power.ON))
+    assert {report.state for report in started} == {ServerState.RUNNING}

@@ -6,15 +6,15 @@ from typing import Any
 
 import pytest
 
-from opensdrs.domain.errors import Refused
+from opensdrs.domain.errors import Refused, SiteFault
 from opensdrs.domain.ids import PairId, ServerId
 from opensdrs.domain.infrastructure import Attachment, Port, Server, Volume
 from opensdrs.domain.model import Instance, Pair
-from opensdrs.domain.statuses import JobStatus
+from opensdrs.domain.statuses import FaultLevel, JobStatus
 from opensdrs.domain.witness import Copy
 from opensdrs.flows.watcher import Watcher
 from opensdrs.services.requests import InstanceDeletion, PairAttach, PairDeletion
-from opensdrs.sites.model import SiteReport
+from opensdrs.sites.model import Power, SiteReport
 from opensdrs.store import rows, witness
 from opensdrs.store.rows import SYSTEM
 from opensdrs.store.tables import attachments, ports
@@ -198,3 +198,36 @@ async def test_look_when_all_is_well_then_nothing_is_written(tmp_path: Path) -> 
         for _ in range(3):
             await watcher.check_soundness(ask_sites=True)
         assert (await read(at, Instance), await read(at, Pair)) == before
+
+
+async def test_parts_when_production_stays_silent_then_at_fault_until_it_answers(tmp_path: Path) -> None:
+    async with world(tmp_path) as at:
+        await protected(at)
+        patient, watcher = Watcher(at.database, at.sites), Watcher(at.database, at.sites, silence_s=0.0)
+        at.sites[AZ1].crash()
+        for who, status in ((patient, "protected"), (watcher, "fault")):
+            with pytest.raises(SiteFault):
+                await who.tend(at.group_id)
+            assert await statuses(at) == ({status}, {status})
+        assert {pair.fault_level for pair in await read(at, Pair)} == {FaultLevel.PRODUCTION_CANNOT_WRITE}
+        at.sites[AZ1].restart()
+        await at.sites[AZ1].ensure_power(at.server.id, Power.OFF)
+
+        async def tended() -> tuple[set[str], set[str]]:
+            await watcher.tend(at.group_id)
+            return await statuses(at)
+
+        await eventually(tended, lambda found: found == ({"protected"}, {"protected"}), timeout_s=10)
+
+
+async def test_parts_when_production_is_silent_and_the_group_fails_over_then_no_fault_is_left(tmp_path: Path) -> None:
+    async with world(tmp_path) as at:
+        await protected(at)
+        watcher = Watcher(at.database, at.sites, silence_s=0.0)
+        at.sites[AZ1].crash()
+        with pytest.raises(SiteFault):
+            await watcher.tend(at.group_id)
+        job = await at.finish(await at.services.group_operations.failover(at.caller, at.group_id))
+        assert job.status is JobStatus.SUCCESS, job.fail_reason
+        assert await statuses(at) == ({"failed-over"}, {"failed-over"})
+        assert {pair.fault_level for pair in await read(at, Pair)} == {FaultLevel.NONE}

@@ -32,6 +32,7 @@ class Growth:
                 self._check(record, group)
                 # The file before the record: after a crash in between the volume is larger than it is said to be.
                 await self._grow(record, group, -(-size_bytes // _SECTOR_BYTES) * _SECTOR_BYTES)
+                await self._volumes.make_durable(volume_id)
                 await self._state.write_volume(replace(record, size_bytes=size_bytes))
         return await self._volumes.get_volume(volume_id)
 

@@ -35,7 +35,7 @@ class Host:
         """Return where the disks are. Raises: SiteFault NOT_FOUND, CONFLICT when one may not be used."""
         disks = tuple(disks)
         self.check_modes(server_id, disks)
-        for disk in disks:
+        for disk in (disk for disk in disks if not disk.shared):
             if others := [user for user in self.users_of(disk.volume_id) if user != server_id]:
                 words = f"volume {disk.volume_id} of {disk.device} is in use by server {others[0]}"
                 raise self.fault(server_id, "attach", Cause.CONFLICT, words)

@@ -70,7 +70,7 @@ class Observer:
 
     @contextlib.contextmanager
     def suspending(self, group_id: GroupId) -> Iterator[None]:
-        """Within the block a pair of the group that is being suspended is not broken, though nothing is proved of it."""
+        """Within the block a pair that is being suspended is not broken, though nothing is proved of it."""
         self._suspending.add(group_id)
         try:
             yield

@@ -33,7 +33,7 @@ INSTANCES: dict[str, str] = {
     "1338": "the elastic IP of a server shall be deleted that is in production",
     "1339": "the server has no system disk",
     "1340": "the instance has as many NICs as it may have",
-    "1341": "the wanted flavor does not exist, or nothing would change",
+    "1341": "both servers have the wanted flavor already",
     "1342": "protection is enabled while a server at the DR site runs",
     "1350": "job: the instance cannot be created",
     "1351": "job: the instance cannot be deleted",
