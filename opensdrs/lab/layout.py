@@ -16,6 +16,7 @@ DOMAIN_ID = "5d0e8a2c-7b1f-4c7e-9a51-0f6f3c1b2a10"
 DOMAIN_NAME = "az1-az2"
 IMAGE = "ledger"
 _PORT_NAMES = ("agent-az1", "agent-az2", "relay-az1", "relay-az2")
+_EIP_HOST = "eip-host"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +130,9 @@ port = {port}
 
 [iam]
 region = "{REGION}"
+
+[eips]
+network = "{_eip_address(ports.get(_EIP_HOST, 0))}"
 {sites}
 [[active_domain]]
 id = "{DOMAIN_ID}"
@@ -145,11 +149,17 @@ def agent_port(layout: Layout, name: str) -> int:
     return _ports(layout.root / "ports.json")[f"agent-{name}"]
 
 
+def _eip_address(host: int) -> str:
+    """A loopback address of this lab alone; all of 127/8 is the machine's own."""
+    return f"127.{64 + host // 256}.{host % 256}.1"
+
+
 def _ports(path: Path) -> dict[str, int]:
     if path.exists():
         known: dict[str, int] = json.loads(path.read_text())
         return known
     ports = dict(zip(_PORT_NAMES, free_ports(len(_PORT_NAMES)), strict=True))
+    ports[_EIP_HOST] = secrets.randbelow(1 << 14)  # labs on one machine keep out of each other's way
     write_private(path, json.dumps(ports))
     return ports
 
