@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 _CHECK = re.compile(r"LEDGER-CHECK id=(\S+) last=(\d+) bad=(\d+)")
 _RETRY_S = 0.02
 _CONNECT_S = 2.0
+# A connection made before the guest listens is tried again by QEMU's network after 6, 18, 42 seconds; a new one is not.
+_FIRST_LINE_S = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,9 +83,12 @@ class Recorder:
                 await asyncio.sleep(_RETRY_S)
                 continue
             try:
-                while line := await reader.readline():
+                async with asyncio.timeout(_FIRST_LINE_S):
+                    line = await reader.readline()
+                while line:
                     self._take(line.decode(errors="replace").strip())
-            except (OSError, ValueError):
+                    line = await reader.readline()
+            except (OSError, ValueError, TimeoutError):
                 await asyncio.sleep(_RETRY_S)
             finally:
                 writer.close()
