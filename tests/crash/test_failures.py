@@ -40,7 +40,7 @@ async def finish(at: World, job_id: str, *faults: Fault) -> Job:
     """Run a job while both sites have these faults; steps are impatient, so that silence is soon too long."""
     at.flows = {
         name: replace(
-            flow, steps=tuple(replace(step, timeout_s=min(step.timeout_s or 0.4, 0.4)) for step in flow.steps)
+            flow, steps=tuple(replace(step, timeout_s=min(step.timeout_s or 3.0, 3.0)) for step in flow.steps)
         )
         for name, flow in FLOWS.items()
     }

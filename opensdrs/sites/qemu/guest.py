@@ -39,6 +39,7 @@ class Callbacks:
     """Whom a guest tells; called in the event loop, must not raise."""
 
     on_disk_error: Callable[["Guest"], None]
+    on_pause: Callable[["Guest"], None]
     on_end: Callable[["Guest"], None]
 
 
@@ -230,6 +231,8 @@ class Guest:
         match event["event"]:
             case "STOP":
                 self.status = "io-error" if self.disk_error else "paused"
+                if not self.disk_error:
+                    self._callbacks.on_pause(self)
             case "RESUME":
                 self.status, self.disk_error = "running", None
                 self.resumes += 1

@@ -26,6 +26,7 @@ class Host:
     events: EventLog
     records: Records
     users_of: Callable[[VolumeId], list[ServerId]]
+    thaw: Callable[[ServerId], None]
 
     def fault(self, server_id: ServerId, verb: str, cause: Cause, detail: str) -> SiteFault:
         """Return the fault of a server."""

@@ -267,7 +267,12 @@ class Server:
 
     @property
     def _callbacks(self) -> Callbacks:
-        return Callbacks(on_disk_error=self._on_disk_error, on_end=self._on_end)
+        return Callbacks(on_disk_error=self._on_disk_error, on_pause=self._on_pause, on_end=self._on_end)
+
+    def _on_pause(self, guest: Guest) -> None:
+        """A pause that was given up may still happen, when the disks answer again: no hold wants it any more."""
+        if self.guest is guest and not self.holds:
+            self._host.thaw(self.server_id)
 
     def _on_disk_error(self, guest: Guest) -> None:
         detail = self._why_paused(guest)

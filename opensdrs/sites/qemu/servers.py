@@ -56,6 +56,7 @@ class Servers:
             events=self._events,
             records=Records(self._settings.data_dir / "servers"),
             users_of=self.users_of,
+            thaw=lambda server_id: self._holds.thaw(self._servers[server_id]),
         )
         self.accelerator = accelerator.value
         for server_id, record in self._host.records.read_all().items():
