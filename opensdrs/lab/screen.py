@@ -45,7 +45,7 @@ class Screen:
 
     @contextmanager
     def bar(self, what: str) -> Iterator["Bar"]:
-        """A progress bar from 0 to 100, with the job's step beside it."""
+        """A progress bar from 0 to 100, with a detail beside it."""
         columns = (
             TextColumn("   {task.description}"), BarColumn(bar_width=32), TextColumn("{task.percentage:>3.0f} %"),
             TextColumn("{task.fields[detail]}"), TimeElapsedColumn(),
@@ -72,7 +72,7 @@ class Bar:
     def follow(self, job: Json) -> None:
         """Move the bar as far as a job is."""
         percent = 100 if job["status"] == "SUCCESS" else job.get("progress", 0)
-        self.show(percent, str(job.get("step") or ""))
+        self.show(percent)
 
 
 def mib(count: float) -> str:

@@ -158,7 +158,6 @@ def test_token_when_unsafe_then_is_refused(tmp_path: Path, mode: int, text: str,
         read_agent_config(config).read_token()
 
 
-@pytest.mark.skipif(shutil.which("qemu-system-x86_64") is None, reason="needs QEMU")
 async def test_qemu_agent_when_restarted_then_its_server_has_not_noticed(short_path: Path) -> None:
     port, server_id, volume_id = find_free_port(), ServerId(new_id()), VolumeId(new_id())
     authority = create_authority()

@@ -1,7 +1,6 @@
 """Servers of the qemu driver in trouble and at rest: disk errors, holds, agents that come and go, the console."""
 
 import asyncio
-import shutil
 import signal
 import sys
 import time
@@ -19,9 +18,6 @@ from tests.contract.tiny_guest import boot_sector
 from tests.waiting import eventually
 
 __all__ = ["bench"]  # the fixture
-
-pytestmark = pytest.mark.skipif(shutil.which("qemu-system-x86_64") is None, reason="needs QEMU")
-
 
 # -- disk errors and holds ---------------------------------------------------------------------------------------------
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import shutil
 import signal
 import socket
 import time
@@ -19,9 +18,6 @@ from tests.contract.server_bench import DATA, ROOT, SERVER, Bench, bench, free_p
 from tests.contract.tiny_guest import boot_sector
 
 __all__ = ["bench"]  # the fixture
-
-pytestmark = pytest.mark.skipif(shutil.which("qemu-system-x86_64") is None, reason="needs QEMU")
-
 
 # -- power -------------------------------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ from opensdrs.domain.ids import SiteName
 
 _SOCKET_PATH_MAX = 107  # sun_path holds 108 bytes with its final zero
 _LONGEST_SOCKET_NAME = 28
-_PACKAGES = "qemu-system-x86 qemu-block-extra qemu-utils haproxy nbdkit"
+_PACKAGES = "qemu-system-x86 qemu-system-common qemu-utils haproxy nbdkit"
 _SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 
